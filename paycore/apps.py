@@ -1,0 +1,17 @@
+from importlib import import_module
+
+from django.apps import AppConfig, apps
+from django.utils.module_loading import module_has_submodule
+from django.utils.translation import gettext_lazy as _
+
+
+class PaycoreConfig(AppConfig):
+    name = "paycore"
+    verbose_name = _("Kernel")
+
+    def ready(self) -> None:
+        """Make every ``handlers.py`` known to the event registry, and ``shared_task`` known to our Celery app."""
+        import_module("paycore.celery")
+        for configuration in apps.get_app_configs():
+            if module_has_submodule(configuration.module, "handlers"):  # type: ignore[arg-type]
+                import_module(f"{configuration.name}.handlers")

@@ -1,0 +1,81 @@
+"""The one place that talks to Celery: a bell that is rung after a commit and may be lost.
+
+Rings between two passes of a worker collapse into one: the first sets a short-lived mark in Redis, the task takes the
+mark away *before* it looks for work, so whatever commits after that rings again.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+import redis
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db import connection, transaction
+from kombu.exceptions import OperationalError
+
+RING_MERGE_SECONDS = 2
+SILENT_AFTER_FAILURE_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+_client: redis.Redis | None = None
+_silent_until = 0.0
+
+
+@dataclass(frozen=True)
+class Bell:
+    """``task`` is the Celery name of the pass that looks for the work."""
+
+    name: str
+    task: str
+
+    @property
+    def mark(self) -> str:
+        return f"paycore:bell:{self.name}"
+
+
+OUTBOX = Bell("outbox", "paycore.tasks.drain_outbox")
+
+
+def ring_on_commit(bell: Bell) -> None:
+    """Ring once after the running transaction commits, however often it is asked for."""
+    function = _ringer(bell)
+    if not any(registered is function for _, registered, _ in connection.run_on_commit):
+        transaction.on_commit(function, robust=True)
+
+
+def ring(bell: Bell) -> None:
+    """Ask for one run of the bell's task soon. Never raises, never waits more than a few hundred milliseconds."""
+    global _silent_until
+    if not settings.PAYCORE_BELL_ENABLED or time.monotonic() < _silent_until:
+        return
+    try:
+        if _redis().set(bell.mark, "1", nx=True, ex=RING_MERGE_SECONDS):
+            current_app.send_task(bell.task, expires=30, retry=False, ignore_result=True)
+    except (redis.RedisError, OperationalError, OSError) as error:
+        _silent_until = time.monotonic() + SILENT_AFTER_FAILURE_SECONDS
+        log.warning("bell_not_rung", bell=bell.name, error=type(error).__name__)
+
+
+def heard(bell: Bell) -> None:
+    """The worker is about to look: later commits must ring again."""
+    try:
+        _redis().delete(bell.mark)
+    except (redis.RedisError, OSError) as error:
+        log.warning("bell_mark_kept", bell=bell.name, error=type(error).__name__)
+
+
+@cache
+def _ringer(bell: Bell) -> Callable[[], None]:
+    return partial(ring, bell)
+
+
+def _redis() -> redis.Redis:
+    global _client
+    if _client is None:
+        _client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3, health_check_interval=30
+        )
+    return _client

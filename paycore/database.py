@@ -1,0 +1,33 @@
+"""SQL functions that live beside the services that call them, and calls to them in one round trip.
+
+Three paths are hot (pay, callback, renewal). There, what must happen together happens in one PL/pgSQL function: its
+statements are planned once per connection, and the transaction needs no round trip of its own.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, migrations
+
+
+class InstallSqlFunction(migrations.RunSQL):
+    """Runs a ``CREATE OR REPLACE FUNCTION`` file, named by its path below the project.
+
+    The file is read when the migration runs. After a change of the file, add a migration that installs it again: older
+    ones then install the same newest text, which is harmless, for PostgreSQL checks a body only when it first runs.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(sql=(Path(settings.BASE_DIR) / path).read_text(encoding="utf-8"), reverse_sql="")
+
+    def deconstruct(self) -> Any:
+        return self.__class__.__qualname__, [self.path], {}
+
+
+def call_function(name: str, *arguments: Any) -> Any:
+    """``SELECT name(arguments)``: the single value it returns. ``name`` is ours, never a caller's."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {name}({', '.join(['%s'] * len(arguments))})", arguments)  # noqa: S608 names are literals
+        return cursor.fetchone()[0]

@@ -1,0 +1,90 @@
+"""News that goes upward. What changes publishes; whoever cares, above, subscribes in its ``handlers.py``.
+
+An event is a frozen dataclass of ids and numbers. Publishing writes one event row and one outbox row per handler in the
+same transaction as the change; :mod:`paycore.outbox` delivers them, each handler's database effect exactly once.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, TypeVar
+
+from django.db import transaction
+from structlog.contextvars import get_contextvars
+
+from paycore import bell
+from paycore.database import call_function
+
+
+@dataclass(frozen=True)
+class Event:
+    """Subclass with JSON-able fields; the first field is the id of the object it is about."""
+
+    name: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        if cls.name in EVENT_TYPES:
+            raise RuntimeError(f"two events are named {cls.name}")
+        EVENT_TYPES[cls.name] = cls
+
+    @property
+    def object_id(self) -> str:
+        value: str = next(iter(asdict(self).values()))
+        return value
+
+
+EVENT_TYPES: dict[str, type[Event]] = {}
+_handlers: defaultdict[str, dict[str, Callable[[Any], None]]] = defaultdict(dict)
+
+EventT = TypeVar("EventT", bound=Event)
+Handler = Callable[[EventT], None]
+
+
+def handles(event_type: type[EventT]) -> Callable[[Handler[EventT]], Handler[EventT]]:
+    """Register a function of one event. It must touch only the database and tolerate any order of events."""
+
+    def register(function: Handler[EventT]) -> Handler[EventT]:
+        _handlers[event_type.name][f"{function.__module__}.{function.__qualname__}"] = function
+        return function
+
+    return register
+
+
+def handler_names(event_name: str) -> list[str]:
+    return list(_handlers[event_name]) if event_name in _handlers else []
+
+
+def run_handler(*, handler: str, event_name: str, payload: dict[str, Any]) -> None:
+    """Call one handler. ``KeyError`` when it no longer exists: the message is then quarantined and seen."""
+    _handlers[event_name][handler](EVENT_TYPES[event_name](**payload))
+
+
+def publish(event: Event) -> None:
+    """Record ``event`` in the running transaction. The caller holds the lock on the object it is about."""
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("an event is published with the change it tells of")
+    call_function(
+        "paycore_publish",
+        event.name,
+        event.object_id,
+        json.dumps(asdict(event)),
+        handler_names(event.name),
+        current_request_id(),
+    )
+    bell.ring_on_commit(bell.OUTBOX)
+
+
+def as_row(event: Event) -> dict[str, Any]:
+    """The event as an element of the JSON array that SQL functions publish from."""
+    return {
+        "name": event.name,
+        "object_id": event.object_id,
+        "payload": asdict(event),
+        "handlers": handler_names(event.name),
+        "request_id": current_request_id(),
+    }
+
+
+def current_request_id() -> str:
+    return str(get_contextvars().get("request_id", ""))[:64]

@@ -1,0 +1,51 @@
+"""Public ids: a prefix that tells the kind and 26 characters that sort by time (ULID layout, lower-case Crockford base32).
+
+48 bits of milliseconds since 1970 (UTC) and 80 random bits: unguessable enough for a hosted page's address, and new
+rows land at the right edge of their index.
+"""
+
+import secrets
+import time
+from typing import Any
+
+from django.db import models
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def new_id(prefix: str) -> str:
+    """``new_id("pay")`` → ``"pay_01jd3…"``; 26 characters after the underscore."""
+    number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+    text = "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
+    return f"{prefix}_{text}"
+
+
+class PrefixedIdField(models.CharField):  # type: ignore[type-arg]  # not subscriptable when it runs
+    """A text primary key that fills itself with ``new_id(prefix)``."""
+
+    def __init__(self, *, prefix: str, **options: Any) -> None:
+        self.prefix = prefix
+        options.setdefault("primary_key", True)
+        options.setdefault("editable", False)
+        options["max_length"] = 40
+        options["db_collation"] = "C"
+        super().__init__(**options)
+
+    def db_type(self, connection: Any) -> str:
+        """Spelled out, so that Django adds no second index for LIKE: the "C" collation needs none."""
+        return "character varying(40)"
+
+    def get_default(self) -> str:
+        return new_id(self.prefix)
+
+    def has_default(self) -> bool:
+        return True
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        del options["max_length"]
+        options.pop("db_collation", None)
+        # A history table has the column as well, but not as its key.
+        options |= {"prefix": self.prefix, "primary_key": self.primary_key}
+        return name, path, args, options

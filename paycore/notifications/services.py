@@ -1,0 +1,168 @@
+"""Writing a message down, and sending what is due."""
+
+import smtplib
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+from django.template.exceptions import TemplateDoesNotExist, TemplateSyntaxError
+
+from paycore.encryption import CannotUnseal
+from paycore.notifications.addresses import Address, Recipient, find_address
+from paycore.notifications.channels import send_mail, send_sms
+from paycore.notifications.models import MAX_ATTEMPTS, Notification
+from paycore.notifications.rendering import render, require_template
+
+LEASE = timedelta(seconds=60)
+RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
+
+log = structlog.get_logger(__name__)
+
+_CLAIM = """
+    UPDATE paycore_notification
+    SET attempts = attempts + 1, lease_token = %(token)s, next_attempt_at = clock_timestamp() + %(lease)s
+    WHERE id = (
+        SELECT id FROM paycore_notification
+        WHERE status = 'pending' AND next_attempt_at <= clock_timestamp() AND attempts < %(max)s
+        ORDER BY next_attempt_at, id
+        FOR UPDATE SKIP LOCKED LIMIT 1
+    )
+    RETURNING id
+"""
+# Only the lease's holder may write: a sender that was too slow must not undo what a later one found out.
+_SENT = """
+    UPDATE paycore_notification
+    SET status = 'sent', sent_at = clock_timestamp(), next_attempt_at = NULL, lease_token = NULL, last_error = ''
+    WHERE id = %(id)s AND lease_token = %(token)s AND status = 'pending'
+"""
+_NOT_SENT = """
+    UPDATE paycore_notification
+    SET status = %(status)s, last_error = %(error)s, lease_token = NULL,
+        next_attempt_at = CASE WHEN %(status)s = 'pending' THEN clock_timestamp() + %(delay)s END
+    WHERE id = %(id)s AND lease_token = %(token)s AND status = 'pending'
+"""
+_GIVE_UP_ABANDONED = """
+    UPDATE paycore_notification
+    SET status = 'failed', next_attempt_at = NULL, lease_token = NULL,
+        last_error = 'its process died in the last attempt'
+    WHERE status = 'pending' AND attempts >= %s AND next_attempt_at <= clock_timestamp()
+"""
+
+
+class NoAddress(Exception):
+    """The person cannot be reached; trying again would not help."""
+
+
+def notify(*, template: str, to: Recipient, context: Mapping[str, str | int], key: str) -> None:
+    """Write a message down in the running transaction; a second one with the same ``key`` is dropped.
+
+    ``key`` names the occasion, e.g. ``"payment_received:pay_01…"``. Amounts go as ``amount_minor`` and ``currency``.
+    """
+    require_template(template)
+    Notification.objects.bulk_create(
+        [
+            Notification(
+                key=key,
+                template=template,
+                user_id=to.user_id,
+                email=to.email or None,
+                phone=to.phone or None,
+                language=to.language,
+                context=dict(context),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def send_due(*, limit: int = 50) -> int:
+    """Send what is due, at most ``limit`` messages; how many were tried. No transaction is open while one is sent."""
+    _give_up_abandoned()
+    tried = 0
+    while tried < limit:
+        token = uuid.uuid4()
+        notification_id = _claim(token=token)
+        if notification_id is None:
+            break
+        tried += 1
+        _attempt(notification_id, token=token)
+    return tried
+
+
+def retry_notification(*, notification_id: int) -> bool:
+    """A person has mended the cause: give a failed message five new attempts. Whether it was failed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE paycore_notification SET status = 'pending', attempts = 0, next_attempt_at = clock_timestamp()"
+            " WHERE id = %s AND status = 'failed'",
+            [notification_id],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def _claim(*, token: uuid.UUID) -> int | None:
+    # Durable: refuses to run inside somebody's transaction, which would then be open while the mail goes out.
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        parameters: dict[str, Any] = {"token": str(token), "lease": LEASE, "max": MAX_ATTEMPTS}
+        cursor.execute(_CLAIM, parameters)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _attempt(notification_id: int, *, token: uuid.UUID) -> None:
+    attempt = 0
+    try:
+        notification = Notification.objects.get(id=notification_id)
+        attempt = notification.attempts
+        _send(notification)
+    except NoAddress:
+        _record_failure(notification_id, token=token, attempt=MAX_ATTEMPTS, error="no address")
+    except (smtplib.SMTPException, OSError, TemplateDoesNotExist, TemplateSyntaxError, CannotUnseal) as error:
+        # The class only: a mail server's refusal quotes the address.
+        _record_failure(notification_id, token=token, attempt=attempt, error=type(error).__name__)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(_SENT, {"id": notification_id, "token": str(token)})
+
+
+def _send(notification: Notification) -> None:
+    address = _address_of(notification)
+    language = notification.language or address.language
+    message = render(notification.template, context=notification.context, language=language)
+    if address.email:
+        send_mail(message, email=address.email, key=notification.key)
+    elif address.phone:
+        send_sms(message, phone=address.phone)
+    else:
+        raise NoAddress
+
+
+def _address_of(notification: Notification) -> Address:
+    if notification.user_id:
+        found = find_address(notification.user_id)
+        if found is None:
+            raise NoAddress
+        return found
+    return Address(email=notification.email or "", phone=notification.phone or "")
+
+
+def _record_failure(notification_id: int, *, token: uuid.UUID, attempt: int, error: str) -> None:
+    is_last = attempt >= MAX_ATTEMPTS
+    parameters: dict[str, Any] = {
+        "status": "failed" if is_last else "pending",
+        "error": error,
+        "delay": RETRY_AFTER[min(max(attempt, 1), len(RETRY_AFTER)) - 1],
+        "id": notification_id,
+        "token": str(token),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_NOT_SENT, parameters)
+    log.warning("notification_not_sent", notification_id=notification_id, attempt=attempt, error=error, final=is_last)
+
+
+def _give_up_abandoned() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_GIVE_UP_ABANDONED, [MAX_ATTEMPTS])

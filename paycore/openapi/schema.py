@@ -1,0 +1,100 @@
+"""What every operation says without its view having to: errors, the Idempotency-Key, limits, and who may call."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.permissions import AllowAny, IsAuthenticated
+
+_WRITES = ("POST", "PUT", "PATCH")
+_EVERYBODY_OR_ANYBODY = (AllowAny, IsAuthenticated)
+
+
+class ProblemAutoSchema(AutoSchema):
+    """Adds the shared answers of :mod:`paycore.openapi.components`; what a view declares itself stays.
+
+    Views say more by attributes: ``idempotent = True`` (POST takes an Idempotency-Key); permission classes may name
+    the one ``security_scheme`` they let in.
+    """
+
+    def get_operation(self, *arguments: Any, **options: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*arguments, **options)
+        if operation is None:
+            return None
+        responses = operation["responses"]
+        for status, name in self._problems(operation).items():
+            responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
+        operation["responses"] = dict(sorted(responses.items()))
+        if self._is_idempotent():
+            operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+            _add_headers(operation["responses"], "Idempotent-Replayed")
+        if self._is_throttled():
+            _add_headers(operation["responses"], "RateLimit", "RateLimit-Policy")
+        return operation
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        wanted = {
+            scheme
+            for permission in self.view.get_permissions()
+            if (scheme := getattr(permission, "security_scheme", None))
+        }
+        offered: list[dict[str, Any]] = super().get_auth()
+        return [scheme for scheme in offered if not wanted or wanted & set(scheme)]
+
+    def _problems(self, operation: dict[str, Any]) -> dict[str, str]:
+        takes_body = self.method in _WRITES and "requestBody" in operation
+        takes_query = any(parameter.get("in") == "query" for parameter in operation.get("parameters", []))
+        permissions = self.view.get_permissions()
+        applies = {
+            ("400", "ValidationFailed"): takes_body or takes_query or self._is_idempotent(),
+            ("401", "AuthenticationRequired"): not any(type(permission) is AllowAny for permission in permissions),
+            ("403", "PermissionDenied"): any(type(one) not in _EVERYBODY_OR_ANYBODY for one in permissions),
+            ("404", "NotFound"): "{" in self.path,
+            ("409", "Conflict"): self.method == "POST",
+            ("413", "BodyTooLarge"): takes_body,
+            ("415", "UnsupportedMediaType"): takes_body,
+            ("422", "IdempotencyKeyReused"): self._is_idempotent(),
+            ("429", "Throttled"): self._is_throttled(),
+            ("500", "InternalError"): True,
+            ("503", "BusyTryAgain"): True,
+        }
+        return {status: name for (status, name), is_so in applies.items() if is_so}
+
+    def _is_idempotent(self) -> bool:
+        return self.method == "POST" and getattr(self.view, "idempotent", False)
+
+    def _is_throttled(self) -> bool:
+        return bool(self.view.get_throttles())
+
+
+class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
+    target_class = "accounts.authentication.UserAuthentication"
+    name = "userToken"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An app user's access token: `meta.access_token` of the sign-up or sign-in answer.",
+        }
+
+
+class MerchantKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself by being defined
+    target_class = "merchants.authentication.ApiKeyAuthentication"
+    name = "merchantKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "sk_…",
+            "description": "A merchant's API key (`sk_…`), made in the merchant console. For servers only.",
+        }
+
+
+def _add_headers(responses: dict[str, Any], *names: str) -> None:
+    for status, response in responses.items():
+        if status.startswith("2") and "$ref" not in response:
+            headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+            response.setdefault("headers", {}).update(headers)

@@ -1,0 +1,81 @@
+"""The REST API: strict in, problem documents out, described by OpenAPI 3.1."""
+
+from typing import Any
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "merchants.authentication.ApiKeyAuthentication",
+        "accounts.authentication.UserAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["paycore.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "paycore.openapi.schema.ProblemAutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "paycore.pagination.KeysetPagination",
+    "DEFAULT_THROTTLE_CLASSES": [],
+    "EXCEPTION_HANDLER": "paycore.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNICODE_JSON": True,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+_DESCRIPTION = """\
+Take payments and sell memberships.
+
+## Getting started
+
+1. **Sign up** an app user: `POST /api/v1/auth/app/v1/auth/signup` with `{"email": …, "password": …}`.
+   The answer's `meta.access_token` works at once; a code to confirm the address arrives by e-mail.
+2. Send it with every call: `Authorization: Bearer <access_token>`. When it expires (15 minutes), exchange
+   `meta.refresh_token` at `POST /api/v1/auth/app/v1/tokens/refresh`; each refresh token works once.
+3. **Choose a plan** and create an order, open a **checkout session**, and send the payer to its page,
+   or pay through the API and wait for the payment to change.
+4. A **merchant's server** makes the same calls for its own orders with an API key: `Authorization: Bearer sk_…`.
+
+## Rules that hold everywhere
+
+- **Money** is an integer in the currency's smallest unit: `1234` with `USD` is 12.34, with `JPY` 1234.
+- **Idempotency-Key** on every POST that creates: same key and body, same answer, one effect, also after a crash.
+- **Errors** are RFC 9457 problem documents (`application/problem+json`); decide by `code`. 4xx had no effect; 5xx and
+  timeouts are safe to repeat with the same key. The authentication endpoints keep allauth's own shape.
+- **Lists** are pages: follow `next_cursor` until it is null.
+- **Unknown fields, duplicate keys, card numbers** are refused and leave no trace
+  (the last with `card_data_not_allowed`).
+- **Languages**: `Accept-Language: en` or `zh-Hans`.
+"""
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "paycore API",
+    "DESCRIPTION": _DESCRIPTION,
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVERS": [{"url": "/", "description": "This installation"}],
+    "TAGS": [
+        {
+            "name": "Authentication",
+            "description": "Sign up, sign in, refresh, sign out; sessions, e-mail, second factor.",
+        },
+        {"name": "Me", "description": "The signed-in user's profile."},
+        {"name": "Memberships", "description": "What is on sale; what the signed-in user has, and may use."},
+        {"name": "Orders", "description": "What a payer owes a merchant."},
+        {"name": "Checkout", "description": "The hosted page that takes a payment for an order."},
+        {"name": "Payments", "description": "One attempt to collect an order; create, show, wait for a change."},
+        {"name": "Refunds", "description": "Money returned from a payment."},
+    ],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["paycore.openapi.scope.only_public_api"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "paycore.openapi.components.add_shared_components",
+        "paycore.openapi.authentication.merge_authentication",
+    ],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "displayRequestDuration": True},
+    "ENUM_NAME_OVERRIDES": {"LocaleEnum": "accounts.models.User.Locale"},
+}

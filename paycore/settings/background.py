@@ -1,0 +1,64 @@
+"""Celery and its clock. PostgreSQL holds the work; what is here may be lost at any instant (libraries.md, measured)."""
+
+from datetime import timedelta
+
+from paycore.settings import env
+
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+PAYCORE_BELL_ENABLED = True
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_RETRY_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 50  # below the visibility timeout, or a long task would run twice at once
+CELERY_TASK_SOFT_TIME_LIMIT = 45
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 60,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+}
+CELERY_DB_REUSE_MAX = 10**9  # Celery would close the connection around every task; paycore.celery checks its health
+
+CELERY_BEAT_SCHEDULE = {
+    "drain-outbox": {"task": "paycore.tasks.drain_outbox", "schedule": timedelta(seconds=2), "options": {"expires": 2}},
+    "sync-payments": {
+        "task": "payments.tasks.sync_pending_payments",
+        "schedule": timedelta(seconds=2),
+        "options": {"expires": 2},
+    },
+    "advance-refunds": {
+        "task": "payments.tasks.advance_refunds",
+        "schedule": timedelta(seconds=2),
+        "options": {"expires": 2},
+    },
+    "advance-captures": {
+        "task": "payments.tasks.advance_captures",
+        "schedule": timedelta(seconds=2),
+        "options": {"expires": 2},
+    },
+    "expire-orders": {"task": "payments.tasks.expire_orders", "schedule": timedelta(seconds=5), "options": {"expires": 5}},
+    "send-notifications": {
+        "task": "paycore.tasks.send_notifications",
+        "schedule": timedelta(seconds=3),
+        "options": {"expires": 3},
+    },
+    "check-books": {
+        "task": "payments.tasks.check_books",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 240},
+    },
+    "seal-ledger": {
+        "task": "payments.tasks.seal_ledger",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 240},
+    },
+    "housekeeping": {"task": "paycore.tasks.housekeeping", "schedule": timedelta(hours=1), "options": {"expires": 600}},
+}

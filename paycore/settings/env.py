@@ -1,0 +1,68 @@
+"""Reading the environment. Each variable is explained in ``.env.example``."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def required(name: str, why: str) -> str:
+    """A production secret: the process refuses to start without it."""
+    value = text(name)
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set: {why}. See .env.example.")
+    return value
+
+
+def number(name: str, default: int) -> int:
+    value = text(name)
+    if not value:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    value = text(name).lower()
+    if value in {"", "1", "true", "yes", "on", "0", "false", "no", "off"}:
+        return default if not value else value in {"1", "true", "yes", "on"}
+    raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}.")
+
+
+def items(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's database settings of ``postgres://user:password@host:port/name?sslmode=…``."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must begin with postgres://; paycore runs on PostgreSQL only.")
+    options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    # lock_timeout: a request that waits longer is answered 503 and is safe to repeat.
+    server = "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000 -c statement_timeout=30000 -c jit=off"
+    return {
+        "ENGINE": "django_prometheus.db.backends.postgresql" if flag("PAYCORE_QUERY_METRICS") else _POSTGRESQL,
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**options, "options": server, "application_name": "paycore"},
+        "TEST": {"NAME": f"test_{unquote(parts.path.lstrip('/'))}"},
+    }
+
+
+_POSTGRESQL = "django.db.backends.postgresql"

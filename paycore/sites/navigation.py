@@ -1,0 +1,124 @@
+"""The sidebar: what is registered and the visitor may see, in an order that people expect.
+
+Models are named as strings, for the kernel imports no app; what has no place here appears under "More".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+
+@dataclass(frozen=True)
+class Group:
+    """``models`` are ``"app.model icon"``, lower case."""
+
+    title: "StrOrPromise"
+    models: Sequence[str]
+
+
+_MONEY = Group(
+    _("Money"),
+    (
+        "payments.order receipt_long",
+        "payments.payment payments",
+        "payments.refund undo",
+        "payments.dispute gavel",
+        "payments.checkoutsession shopping_cart_checkout",
+        "payments.surplus move_down",
+    ),
+)
+_MEMBERSHIPS = Group(
+    _("Memberships"),
+    (
+        "memberships.tier workspace_premium",
+        "memberships.plan sell",
+        "memberships.price price_change",
+        "memberships.subscription autorenew",
+        "memberships.membership card_membership",
+        "memberships.entitlement verified",
+    ),
+)
+
+OPS_GROUPS = (
+    _MONEY,
+    Group(_("Watch"), ("riskcontrol.case assignment_late", "payments.case assignment_late")),
+    _MEMBERSHIPS,
+    Group(_("People"), ("accounts.user person", "merchants.merchant storefront", "merchants.merchantmember group")),
+    Group(
+        _("Gateways"),
+        (
+            "payments.gatewayaccount hub",
+            "payments.webhook call_received",
+            "payments.inboundwebhook call_received",
+            "payments.gatewaywebhook call_received",
+        ),
+    ),
+    Group(
+        _("Books"),
+        (
+            "payments.ledgeraccount account_balance",
+            "payments.account account_balance",
+            "payments.transfer swap_horiz",
+            "payments.posting swap_horiz",
+            "payments.balance balance",
+        ),
+    ),
+    Group(
+        _("Machinery"),
+        (
+            "paycore.outboxmessage outbox",
+            "paycore.eventrecord history",
+            "paycore.notification mail",
+            "paycore.idempotencykey fingerprint",
+            "merchants.apikey key",
+        ),
+    ),
+)
+MERCHANT_GROUPS = (
+    _MONEY,
+    _MEMBERSHIPS,
+    Group(_("Developers"), ("merchants.apikey key",)),
+    Group(_("Business"), ("merchants.merchant storefront", "merchants.merchantmember group")),
+)
+_ICONS = dict(name.split() for group in (*OPS_GROUPS, *MERCHANT_GROUPS) for name in group.models)
+
+
+def navigation(site: AdminSite, *, groups: Sequence[Group], request: HttpRequest) -> list[dict[str, Any]]:
+    """Unfold's sidebar configuration for this visitor."""
+    visible = {
+        model._meta.label_lower: model_admin
+        for model, model_admin in site._registry.items()
+        if model_admin.has_view_or_change_permission(request)
+    }
+    home = {"title": gettext("Overview"), "icon": "dashboard", "link": reverse(f"{site.name}:index")}
+    result: list[dict[str, Any]] = [{"items": [home]}]
+    for group in groups:
+        labels = [name.split()[0] for name in group.models]
+        items = [_item(site, visible.pop(label)) for label in labels if label in visible]
+        if items:
+            result.append({"title": group.title, "separator": True, "items": items})
+    if visible:
+        result.append(
+            {"title": gettext("More"), "separator": True, "items": [_item(site, m) for m in visible.values()]}
+        )
+    return result
+
+
+def _item(site: AdminSite, model_admin: "ModelAdmin[Any]") -> dict[str, Any]:
+    options = model_admin.model._meta
+    return {
+        "title": str(options.verbose_name_plural).capitalize()
+        if str(options.verbose_name_plural).islower()
+        else options.verbose_name_plural,
+        "icon": _ICONS.get(options.label_lower, "database"),
+        "link": reverse(f"{site.name}:{options.app_label}_{options.model_name}_changelist"),
+    }

@@ -1,0 +1,105 @@
+"""`/api/v1/checkout-sessions` and `/api/v1/payment-methods/available`: a hosted page for an open order."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from paycore.api import IdempotentView, stored
+from paycore.errors import NotFound
+from paycore.fields import StrictCharField, StrictSerializer
+from paycore.idempotency import StoredResponse
+from payments.checkout.models import CheckoutSession
+from payments.checkout.services import SessionDraft, create_session, get_session, session_state, session_url
+from payments.orders.callers import actor_of, viewer_of
+from payments.orders.queries import get_order, orders_of
+
+
+class CheckoutSessionRequestSerializer(StrictSerializer):
+    order = StrictCharField(max_length=40)
+    success_url = serializers.URLField(
+        max_length=500, required=False, default="", help_text=_("Where the payer goes when the order is paid.")
+    )
+    cancel_url = serializers.URLField(max_length=500, required=False, default="")
+
+
+class CheckoutSessionSerializer(serializers.Serializer[CheckoutSession]):
+    """Shape of a session in answers."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["checkout_session"])
+    order = serializers.CharField()
+    url = serializers.URLField(help_text=_("Send the payer here."))
+    methods = serializers.ListField(child=serializers.CharField())
+    phase = serializers.ChoiceField(
+        choices=["choose", "action", "waiting", "paid", "failed", "canceled", "expired"]
+    )
+    expires_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+
+
+def present_session(session: CheckoutSession) -> dict[str, Any]:
+    state = session_state(session)
+    return {
+        "id": session.id,
+        "object": "checkout_session",
+        "order": session.order_id,
+        "url": session_url(session),
+        "methods": state.methods,
+        "phase": state.phase,
+        "expires_at": session.order.expires_at,
+        "created_at": session.created_at,
+    }
+
+
+_REQUEST = OpenApiExample(
+    "For an order", request_only=True, value={"order": "ord_01kaf5n8xw4q2m7r9t3v6y8z0b", "success_url": "https://shop.example/thanks"}
+)
+
+
+class CheckoutSessionListView(IdempotentView):
+    route = "POST /checkout-sessions"
+
+    @extend_schema(
+        operation_id="checkout_sessions_create",
+        tags=["Checkout"],
+        summary="Open a hosted payment page for an order",
+        request=CheckoutSessionRequestSerializer,
+        responses={201: CheckoutSessionSerializer},
+        examples=[_REQUEST],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        viewer = viewer_of(request)
+        form = CheckoutSessionRequestSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        data = form.validated_data
+
+        def work() -> StoredResponse:
+            order = get_order(viewer, data["order"])
+            draft = SessionDraft(
+                success_url=data["success_url"], cancel_url=data["cancel_url"], created_by=actor_of(request)
+            )
+            session = create_session(order, draft)
+            session.refresh_from_db()
+            return stored(201, present_session(session))
+
+        return self.run(request, caller=viewer.id, work=work)
+
+
+class CheckoutSessionView(APIView):
+    @extend_schema(
+        operation_id="checkout_sessions_show",
+        tags=["Checkout"],
+        summary="Show a session and how far the payer is",
+        responses=CheckoutSessionSerializer,
+    )
+    def get(self, request: Request, session_id: str) -> Response:
+        session = get_session(session_id)
+        if not orders_of(viewer_of(request)).filter(id=session.order_id).exists():
+            raise NotFound
+        return Response(present_session(session))

@@ -1,0 +1,163 @@
+"""The hosted page as values: everything its templates print, computed from a session's state. Reads nothing itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import segno
+
+from paycore.money import Money
+from payments.checkout.presentation import FailureText, MethodLook, failure_text, look_of
+from payments.checkout.services import SessionState
+from payments.orders.models import Order, Payment
+
+_STEPS = {"choose": 1, "failed": 1, "action": 2, "waiting": 2, "paid": 3}
+_ACTIVE_PHASES = ("action", "waiting")
+_WATCHED_PHASES = ("choose", "failed", *_ACTIVE_PHASES)
+QUICK_POLLS = 15
+"""So many at the first pace; after that each waits a second longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    description: str
+    quantity: int
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What the payer must do. ``url`` is empty unless it is a web address; ``qr_image`` is a ``data:`` address."""
+
+    kind: str
+    url: str = ""
+    host: str = ""
+    qr_image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PayPage:
+    """``phase``: choose, failed, action, waiting, paid, expired, canceled. ``state`` changes when the page must."""
+
+    session_id: str
+    merchant: str
+    support_email: str
+    amount: str
+    description: str
+    lines: list[Line]
+    discount: str
+    order_number: str
+    expires_at: datetime
+    minutes_left: int
+    phase: str
+    methods: list[MethodLook]
+    chosen: str
+    payment_id: str
+    paid_at: datetime | None
+    paid_by: MethodLook | None
+    is_held: bool
+    is_refunded: bool
+    failure: FailureText | None
+    action: Action | None
+    success_url: str
+    cancel_url: str
+
+    @property
+    def state(self) -> str:
+        kind = self.action.kind if self.action else ""
+        return f"{self.phase}:{self.payment_id}:{kind}"
+
+    @property
+    def step(self) -> int:
+        """1 choose, 2 confirm, 3 done; 0 when the order ended unpaid."""
+        return _STEPS.get(self.phase, 0)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the page asks by itself for what is new."""
+        return self.phase in _WATCHED_PHASES
+
+    @property
+    def needs_reload(self) -> bool:
+        """Whether a browser without scripts should reload by itself."""
+        return self.phase in _ACTIVE_PHASES
+
+
+def build_page(state: SessionState, *, now: datetime, locale: str) -> PayPage:
+    """``now`` is aware UTC, ``locale`` a Django language code."""
+    session, order, payment = state.session, state.session.order, state.payment
+    phase = _phase(state, now=now)
+    is_paid = phase == "paid"
+    return PayPage(
+        session_id=session.id,
+        merchant=order.merchant.name,
+        support_email=order.merchant.support_email,
+        amount=order.amount.format(locale),
+        description=order.description,
+        lines=[_line(line, currency=order.currency, locale=locale) for line in order.lines],
+        discount=(-Money(order.discount_minor, order.currency)).format(locale) if order.discount_minor else "",
+        order_number=order.merchant_order_number,
+        expires_at=order.expires_at,
+        minutes_left=max(1, round((order.expires_at - now).total_seconds() / 60)),
+        phase=phase,
+        methods=[look_of(method) for method in state.methods],
+        chosen=_chosen(state),
+        payment_id=payment.id if payment else "",
+        paid_at=order.paid_at if is_paid else None,
+        paid_by=look_of(payment.method) if is_paid and payment else None,
+        is_held=is_paid and payment is not None and payment.status == Payment.Status.AUTHORIZED,
+        is_refunded=order.status == Order.Status.CLOSED,
+        failure=failure_text(payment.failure_code) if phase == "failed" and payment else None,
+        action=_action(payment.action) if phase == "action" and payment else None,
+        success_url=web_address(session.success_url),
+        cancel_url=web_address(session.cancel_url),
+    )
+
+
+def poll_delay_seconds(phase: str, *, polls: int) -> int:
+    """How long until the page asks again, after ``polls`` answers without news."""
+    first, slowest = (2, 10) if phase in _ACTIVE_PHASES else (10, 30)
+    return min(slowest, first + max(0, polls - QUICK_POLLS))
+
+
+def web_address(text: str) -> str:
+    """``text`` if it is an http(s) address, else empty: no other scheme becomes a link."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return ""
+    return text if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def _phase(state: SessionState, *, now: datetime) -> str:
+    """The order's end is written a moment after its time is over; the page says so at once."""
+    is_over = state.phase in ("choose", "failed") and state.session.order.expires_at <= now
+    return "expired" if is_over else state.phase
+
+
+def _chosen(state: SessionState) -> str:
+    used = state.payment.method if state.payment else ""
+    return used if used in state.methods else next(iter(state.methods), "")
+
+
+def _line(line: Mapping[str, Any], *, currency: str, locale: str) -> Line:
+    return Line(
+        description=str(line.get("description", "")),
+        quantity=int(line.get("quantity", 1)),
+        amount=Money(int(line.get("amount_minor", 0)), currency).format(locale),
+    )
+
+
+def _action(row: Mapping[str, Any] | None) -> Action | None:
+    if not row:
+        return None
+    if row.get("kind") == "qr_code":
+        text = str(row.get("qr_text", ""))
+        picture = (
+            segno.make(text, micro=False).svg_data_uri(scale=8, border=2, dark="#000", light="#fff") if text else ""
+        )
+        return Action("qr_code", url=web_address(text), qr_image=picture)
+    url = web_address(str(row.get("url", "")))
+    return Action(str(row.get("kind", "")), url=url, host=urlsplit(url).netloc)

@@ -1,0 +1,82 @@
+"""The payer's way to pay: a session, what it offers, and the start of a payment."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from paycore.errors import NotFound
+from paycore.idempotency import Key
+from payments.checkout.models import CheckoutSession
+from payments.errors import OrderNotOpen
+from payments.orders.charging import PayInstruction, Render, pay_order
+from payments.orders.models import Order, Payment
+from payments.orders.queries import latest_payment
+from payments.routing.services import available_methods
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDraft:
+    success_url: str = ""
+    cancel_url: str = ""
+    created_by: str = ""
+
+
+def create_session(order: Order, draft: SessionDraft) -> CheckoutSession:
+    """A link for an open order; OrderNotOpen otherwise."""
+    if order.status != Order.Status.OPEN:
+        raise OrderNotOpen(status=order.status)
+    return CheckoutSession.objects.create(
+        order=order, success_url=draft.success_url, cancel_url=draft.cancel_url, created_by=draft.created_by
+    )
+
+
+def session_url(session: CheckoutSession) -> str:
+    return f"{settings.PAYCORE_BASE_URL}/pay/{session.id}"
+
+
+def get_session(session_id: str) -> CheckoutSession:
+    session = (
+        CheckoutSession.objects.select_related("order", "order__merchant").filter(id=session_id).first()
+    )
+    if session is None:
+        raise NotFound
+    return session
+
+
+def start_payment(
+    session: CheckoutSession, instruction: PayInstruction, *, key: Key | None = None, render: Render | None = None
+) -> Payment:
+    """Pay the session's order. The payer comes back to the hosted page. Refusals as :func:`pay_order`."""
+    if session.order.status != Order.Status.OPEN:
+        raise OrderNotOpen(status=session.order.status)
+    back = PayInstruction(
+        method=instruction.method, return_url=f"{session_url(session)}?returned=1", options=instruction.options
+    )
+    return pay_order(session.order, back, key=key, render=render)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What the page shows. ``phase``: choose, action, waiting, paid, failed, canceled, expired."""
+
+    session: CheckoutSession
+    payment: Payment | None
+    methods: list[str]
+    phase: str
+
+
+def session_state(session: CheckoutSession) -> SessionState:
+    order, payment = session.order, latest_payment(session.order)
+    methods = available_methods(merchant_id=order.merchant_id, amount=order.amount)
+    return SessionState(session=session, payment=payment, methods=methods, phase=_phase(order, payment))
+
+
+def _phase(order: Order, payment: Payment | None) -> str:
+    if order.status in (Order.Status.PAID, Order.Status.CLOSED):
+        return "paid"
+    if order.status in (Order.Status.CANCELED, Order.Status.EXPIRED):
+        return order.status
+    if payment is None or payment.status in ("canceled", "expired"):
+        return "choose"
+    phases = {"failed": "failed", "requires_action": "action", "authorized": "paid", "succeeded": "waiting"}
+    return phases.get(payment.status, "waiting")

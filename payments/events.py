@@ -1,0 +1,118 @@
+"""What payments tells the rest of the house. Ids and minor units only; never what was bought."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from paycore.events import Event
+
+
+@dataclass(frozen=True)
+class OrderCreated(Event):
+    name: ClassVar[str] = "order.created"
+    order_id: str
+
+
+@dataclass(frozen=True)
+class OrderPaid(Event):
+    name: ClassVar[str] = "order.paid"
+    order_id: str
+    payment_id: str
+
+
+@dataclass(frozen=True)
+class OrderCanceled(Event):
+    name: ClassVar[str] = "order.canceled"
+    order_id: str
+
+
+@dataclass(frozen=True)
+class OrderExpired(Event):
+    name: ClassVar[str] = "order.expired"
+    order_id: str
+
+
+@dataclass(frozen=True)
+class OrderClosed(Event):
+    """Fully refunded."""
+
+    name: ClassVar[str] = "order.closed"
+    order_id: str
+
+
+@dataclass(frozen=True)
+class OrderReopened(Event):
+    name: ClassVar[str] = "order.reopened"
+    order_id: str
+
+
+@dataclass(frozen=True)
+class PaymentAuthorized(Event):
+    name: ClassVar[str] = "payment.authorized"
+    payment_id: str
+    order_id: str
+
+
+@dataclass(frozen=True)
+class PaymentSucceeded(Event):
+    name: ClassVar[str] = "payment.succeeded"
+    payment_id: str
+    order_id: str
+    is_surplus: bool
+
+
+@dataclass(frozen=True)
+class PaymentFailed(Event):
+    name: ClassVar[str] = "payment.failed"
+    payment_id: str
+    order_id: str
+    failure_code: str
+
+
+@dataclass(frozen=True)
+class PaymentCanceled(Event):
+    """Also an expired one: it will take no money."""
+
+    name: ClassVar[str] = "payment.canceled"
+    payment_id: str
+    order_id: str
+
+
+@dataclass(frozen=True)
+class RefundRequested(Event):
+    name: ClassVar[str] = "refund.requested"
+    refund_id: str
+    payment_id: str
+
+
+@dataclass(frozen=True)
+class RefundApproved(Event):
+    name: ClassVar[str] = "refund.approved"
+    refund_id: str
+
+
+@dataclass(frozen=True)
+class RefundRejected(Event):
+    name: ClassVar[str] = "refund.rejected"
+    refund_id: str
+
+
+@dataclass(frozen=True)
+class RefundSucceeded(Event):
+    name: ClassVar[str] = "refund.succeeded"
+    refund_id: str
+    payment_id: str
+    order_id: str
+
+
+@dataclass(frozen=True)
+class RefundFailed(Event):
+    name: ClassVar[str] = "refund.failed"
+    refund_id: str
+    payment_id: str
+    failure_code: str
+
+
+@dataclass(frozen=True)
+class WebhookReceived(Event):
+    name: ClassVar[str] = "webhook.received"
+    receipt_id: str

@@ -1,0 +1,219 @@
+"""Every address the sandbox answers, without sockets: a request in, an answer or silence out."""
+
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from payments.gateways.sandbox.provider import pages
+from payments.gateways.sandbox.provider.core import SandboxProvider
+from payments.gateways.sandbox.provider.scripts import ScriptRefused
+from payments.gateways.sandbox.provider.statements import render_statement, statement_lines
+from payments.gateways.sandbox.provider.words import MAX_BODY_BYTES, Refusal, Reply, read_reference, read_words
+from payments.gateways.sandbox.signature import HEADER
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """Header names are lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Silence(Exception):
+    """The provider never answers this request: its caller waits until a deadline."""
+
+
+def respond(provider: SandboxProvider, request: ProviderRequest) -> Answer:
+    """Answers anything that came in. Raises :class:`Silence` where a script wants a time-out."""
+    if request.path.startswith("/v1/"):
+        return _respond_api(provider, request)
+    return _respond_page(provider, request)
+
+
+# --- the API -----------------------------------------------------------------------------------------------------
+
+_Handler = Callable[[SandboxProvider, ProviderRequest, str], Reply]
+
+
+def _create_payment(provider: SandboxProvider, request: ProviderRequest, _: str) -> Reply:
+    return provider.payments.create(read_words(request.body))
+
+
+def _fetch_payment(provider: SandboxProvider, _: ProviderRequest, reference: str) -> Reply:
+    return provider.payments.fetch(reference)
+
+
+def _capture(provider: SandboxProvider, request: ProviderRequest, reference: str) -> Reply:
+    return provider.payments.capture(reference, read_words(request.body))
+
+
+def _void(provider: SandboxProvider, _: ProviderRequest, reference: str) -> Reply:
+    return provider.payments.void(reference)
+
+
+def _close(provider: SandboxProvider, _: ProviderRequest, reference: str) -> Reply:
+    return provider.payments.close(reference)
+
+
+def _create_refund(provider: SandboxProvider, request: ProviderRequest, _: str) -> Reply:
+    return provider.refunds.create(read_words(request.body))
+
+
+def _fetch_refund(provider: SandboxProvider, _: ProviderRequest, reference: str) -> Reply:
+    return provider.refunds.fetch(reference)
+
+
+def _set_script(provider: SandboxProvider, request: ProviderRequest, reference: str) -> Reply:
+    words = read_words(request.body)
+    try:
+        provider.script(reference, words)
+    except ScriptRefused as refused:
+        raise Refusal(400, "bad_script", str(refused)) from None
+    return Reply({"reference": reference or None, "script": words})
+
+
+_REFERENCE = r"(?P<reference>[^/]+)"
+_ROUTES: list[tuple[re.Pattern[str], dict[str, _Handler]]] = [
+    (re.compile(r"/v1/payments"), {"POST": _create_payment}),
+    (re.compile(rf"/v1/payments/{_REFERENCE}"), {"GET": _fetch_payment}),
+    (re.compile(rf"/v1/payments/{_REFERENCE}/capture"), {"POST": _capture}),
+    (re.compile(rf"/v1/payments/{_REFERENCE}/void"), {"POST": _void}),
+    (re.compile(rf"/v1/payments/{_REFERENCE}/close"), {"POST": _close}),
+    (re.compile(r"/v1/refunds"), {"POST": _create_refund}),
+    (re.compile(rf"/v1/refunds/{_REFERENCE}"), {"GET": _fetch_refund}),
+    (re.compile(r"/v1/control/default-script"), {"PUT": _set_script}),
+    (re.compile(rf"/v1/control/scripts/{_REFERENCE}"), {"PUT": _set_script}),
+]
+_STATEMENT = re.compile(r"/v1/statements/(\d{4}-\d{2}-\d{2})")
+
+
+def _respond_api(provider: SandboxProvider, request: ProviderRequest) -> Answer:
+    try:
+        if not _knows_secret(provider, request.headers.get("authorization", "")):
+            raise Refusal(401, "who_are_you", "Authorization: Bearer and the sandbox's secret")
+        statement = _STATEMENT.fullmatch(request.path)
+        if statement is not None and request.method == "GET":
+            return _signed(provider, 200, _statement(provider, statement[1]), content_type="text/csv; charset=utf-8")
+        reply = _dispatch(provider, request)
+    except Refusal as refusal:
+        return _refused(provider, refusal)
+    return _answer(provider, reply)
+
+
+def _knows_secret(provider: SandboxProvider, authorization: str) -> bool:
+    given = authorization.encode()
+    return any([hmac.compare_digest(given, f"Bearer {secret}".encode()) for secret in provider.secrets])
+
+
+def _dispatch(provider: SandboxProvider, request: ProviderRequest) -> Reply:
+    for pattern, handlers in _ROUTES:
+        match = pattern.fullmatch(request.path)
+        if match is None:
+            continue
+        handler = handlers.get(request.method)
+        if handler is None:
+            raise Refusal(405, "wrong_method", f"only {', '.join(handlers)}")
+        reference = match.groupdict().get("reference", "")
+        return handler(provider, request, read_reference(reference) if reference else "")
+    raise Refusal(404, "no_such_address", "there is nothing here")
+
+
+def _statement(provider: SandboxProvider, text: str) -> bytes:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise Refusal(400, "bad_field", "a day is written 2026-01-31") from None
+    if day >= datetime.fromtimestamp(provider.clock(), UTC).date():
+        raise Refusal(404, "not_ready", "a statement is ready when its day (UTC) is over")
+    return render_statement(statement_lines(provider.book, day))
+
+
+def _answer(provider: SandboxProvider, reply: Reply) -> Answer:
+    if reply.fault.startswith("timeout_"):
+        raise Silence
+    if reply.fault.startswith("error_5xx_"):
+        return Answer(500, {"Content-Type": "text/html"}, b"<h1>Internal Server Error</h1>")
+    if reply.fault == "unavailable":
+        return _refused(provider, Refusal(503, "try_elsewhere", "nothing happened; another account may try"))
+    if reply.fault == "reject":
+        return _refused(provider, Refusal(400, "rejected_by_script", "the script rejects this request"))
+    answer = _signed(provider, 200, json.dumps(reply.words).encode())
+    if reply.fault == "torn_answer":
+        return Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2])
+    if reply.fault == "unsigned_answer":
+        return Answer(answer.status, {"Content-Type": "application/json"}, answer.body)
+    return answer
+
+
+def _refused(provider: SandboxProvider, refusal: Refusal) -> Answer:
+    return _signed(provider, refusal.status, json.dumps({"error": refusal.error, "say": refusal.say}).encode())
+
+
+def _signed(provider: SandboxProvider, status: int, body: bytes, *, content_type: str = "application/json") -> Answer:
+    return Answer(status, {"Content-Type": content_type, HEADER: provider.sign(body)}, body)
+
+
+# --- the pages ---------------------------------------------------------------------------------------------------
+
+
+def _respond_page(provider: SandboxProvider, request: ProviderRequest) -> Answer:
+    query = _form(request.query)
+    language = pages.choose_language(asked=query.get("lang", ""), accept=request.headers.get("accept-language", ""))
+    if request.path.startswith("/approve/"):
+        return _respond_approval(provider, request, language=language)
+    if request.method not in ("GET", "HEAD"):
+        return _page(405, pages.message_page("wrong_method", language=language))
+    if request.path == "/":
+        return _page(200, pages.home_page(language=language))
+    if request.path == "/healthz":
+        return Answer(200, {"Content-Type": "application/json"}, b'{"status": "ok"}')
+    return _page(404, pages.message_page("no_such_page", language=language))
+
+
+def _respond_approval(provider: SandboxProvider, request: ProviderRequest, *, language: str) -> Answer:
+    txn = provider.payments.find_page(request.path.removeprefix("/approve/"))
+    if txn is None or not txn.via:
+        return _page(404, pages.message_page("no_such_page", language=language))
+    if request.method in ("GET", "HEAD"):
+        return _page(200, pages.approval_page(txn, language=language), returns_to=txn.back_to)
+    decision = _form(request.body[:MAX_BODY_BYTES].decode("latin-1")).get("decision", "")
+    if request.method != "POST" or decision not in ("approve", "decline"):
+        return _page(405 if request.method != "POST" else 400, pages.message_page("wrong_method", language=language))
+    txn = provider.payments.decide(txn, is_approved=decision == "approve")
+    here = f"/approve/{txn.page_token}?lang={language}"
+    return Answer(303, {"Location": txn.back_to or here, "Cache-Control": "no-store"}, b"")
+
+
+def _form(text: str) -> dict[str, str]:
+    try:
+        return {name: values[0] for name, values in parse_qs(text, max_num_fields=20).items()}
+    except ValueError:
+        return {}
+
+
+def _page(status: int, html: str, *, returns_to: str = "") -> Answer:
+    headers: dict[str, Any] = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": pages.content_security_policy(returns_to=returns_to),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+    return Answer(status, headers, html.encode())

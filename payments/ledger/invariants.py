@@ -1,0 +1,194 @@
+"""The invariants of domain.md as SQL. Each must find no row, at any moment, whatever happened before.
+
+``manage.py check_books`` prints them, a job runs them every five minutes, tests and drills end with them.
+"""
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from payments.ledger.sealing import broken_seals
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """``sql`` selects one text column: an example of what is wrong."""
+
+    code: str
+    promise: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    code: str
+    promise: str
+    count: int
+    examples: list[str]
+
+
+INVARIANTS = (
+    Invariant(
+        "J1",
+        "every posting has transfers, each between two accounts of one currency",
+        """
+        SELECT p.id::text FROM payments_posting p
+        WHERE NOT EXISTS (SELECT 1 FROM payments_transfer t WHERE t.posting_id = p.id)
+        UNION ALL
+        SELECT t.posting_id::text FROM payments_transfer t
+        JOIN payments_ledgeraccount d ON d.id = t.debit_account_id
+        JOIN payments_ledgeraccount c ON c.id = t.credit_account_id
+        WHERE d.currency <> c.currency OR t.amount_minor <= 0
+        """,
+    ),
+    Invariant(
+        "J2",
+        "a balance is the sum of its transfers",
+        """
+        WITH moved AS (
+            SELECT account_id, sum(amount) AS net FROM (
+                SELECT debit_account_id AS account_id, amount_minor AS amount FROM payments_transfer
+                UNION ALL SELECT credit_account_id, -amount_minor FROM payments_transfer
+            ) AS leg GROUP BY account_id
+        )
+        SELECT a.code || ' ' || a.currency || '/' || a.shard
+        FROM payments_ledgeraccount a LEFT JOIN moved ON moved.account_id = a.id
+        WHERE a.balance_minor
+            <> coalesce(moved.net, 0) * CASE WHEN a.kind IN ('asset', 'expense') THEN 1 ELSE -1 END
+        """,
+    ),
+    Invariant(
+        "J3",
+        "one posting for one (business type, id, phase)",
+        """
+        SELECT business_type || ' ' || business_id || ' ' || phase FROM payments_posting
+        GROUP BY business_type, business_id, phase HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        "J4",
+        "no account that must not be overdrawn is below zero",
+        "SELECT code FROM payments_ledgeraccount WHERE must_not_overdraw AND balance_minor < 0",
+    ),
+    Invariant(
+        "J5",
+        "refunded + pending ≤ captured ≤ authorized, and reservations are those of refunds under way",
+        """
+        SELECT p.id FROM payments_payment p
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(amount_minor) FILTER (WHERE status IN ('requested', 'approved', 'submitting')), 0) AS pending,
+                   coalesce(sum(amount_minor) FILTER (WHERE status = 'succeeded'), 0) AS refunded
+            FROM payments_refund r WHERE r.payment_id = p.id
+        ) AS r ON true
+        WHERE p.refunded_minor + p.refund_pending_minor > p.captured_minor
+            OR p.captured_minor > p.authorized_minor
+            OR r.pending <> p.refund_pending_minor OR r.refunded <> p.refunded_minor
+        """,
+    ),
+    Invariant(
+        "J6",
+        "an order is paid exactly when one payment of it succeeded, and the books hold what was captured",
+        """
+        SELECT o.id FROM payments_order o
+        WHERE (o.status IN ('paid', 'closed')) <> EXISTS (
+            SELECT 1 FROM payments_payment p WHERE p.order_id = o.id AND p.status = 'succeeded' AND NOT p.is_surplus
+        )
+        UNION ALL
+        SELECT p.id FROM payments_payment p
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(t.amount_minor), 0) AS booked
+            FROM payments_posting e
+            JOIN payments_transfer t ON t.posting_id = e.id
+            JOIN payments_ledgeraccount d ON d.id = t.debit_account_id
+            WHERE e.business_type = 'payment' AND e.business_id = p.id AND e.phase LIKE 'capture:%'
+                AND d.code = 'gateway:' || p.gateway_account_id
+        ) AS books ON true
+        WHERE p.captured_minor <> books.booked
+        UNION ALL
+        SELECT r.id FROM payments_refund r
+        WHERE (r.status = 'succeeded') <> EXISTS (
+            SELECT 1 FROM payments_posting e WHERE e.business_type = 'refund' AND e.business_id = r.id
+        )
+        """,
+    ),
+    Invariant(
+        "J7",
+        "a state has its event, and an object's events are numbered without a gap",
+        """
+        SELECT o.id FROM payments_order o
+        JOIN (VALUES ('paid', 'order.paid'), ('closed', 'order.closed'), ('canceled', 'order.canceled'),
+                     ('expired', 'order.expired')) AS news(status, name) ON news.status = o.status
+        WHERE NOT EXISTS (SELECT 1 FROM paycore_event e WHERE e.object_id = o.id AND e.name = news.name)
+        UNION ALL
+        SELECT p.id FROM payments_payment p
+        JOIN (VALUES ('succeeded', 'payment.succeeded'), ('failed', 'payment.failed'),
+                     ('canceled', 'payment.canceled'), ('expired', 'payment.canceled')) AS news(status, name)
+            ON news.status = p.status
+        WHERE NOT EXISTS (SELECT 1 FROM paycore_event e WHERE e.object_id = p.id AND e.name = news.name)
+        UNION ALL
+        SELECT object_id FROM paycore_event GROUP BY object_id HAVING count(*) <> max(sequence)
+        """,
+    ),
+    Invariant(
+        "J8",
+        "unfinished work has a next attempt that is not long overdue, or an open case",
+        """
+        SELECT id FROM payments_payment
+        WHERE status NOT IN ('succeeded', 'failed', 'canceled', 'expired')
+            AND coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', true)
+        UNION ALL
+        SELECT id FROM payments_order
+        WHERE status = 'open' AND coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', true)
+        UNION ALL
+        SELECT id FROM payments_refund
+        WHERE status IN ('approved', 'submitting')
+            AND coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', true)
+        UNION ALL
+        SELECT id FROM payments_capture
+        WHERE status = 'submitting' AND coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', true)
+        UNION ALL
+        SELECT id::text FROM paycore_outboxmessage
+        WHERE status = 'pending' AND coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', true)
+        """,
+    ),
+    Invariant(
+        "J9",
+        "money in suspense has an open case",
+        """
+        SELECT p.id FROM payments_payment p
+        WHERE p.is_surplus AND p.captured_minor > p.refunded_minor AND NOT EXISTS (
+            SELECT 1 FROM riskcontrol_case c
+            WHERE c.kind = 'surplus_payment' AND c.object_id = p.id AND c.status = 'open'
+        )
+        UNION ALL
+        SELECT 'suspense ' || a.currency FROM (
+            SELECT currency, sum(balance_minor) AS held FROM payments_ledgeraccount
+            WHERE code = 'suspense' GROUP BY currency
+        ) AS a
+        LEFT JOIN (
+            SELECT currency, sum(captured_minor - refunded_minor) AS owed FROM payments_payment
+            WHERE is_surplus GROUP BY currency
+        ) AS s ON s.currency = a.currency
+        WHERE a.held <> coalesce(s.owed, 0)
+        """,
+    ),
+)
+
+
+def run_checks() -> list[Finding]:
+    """Every invariant that is broken now, seen in one snapshot; an empty list is the good news."""
+    findings: list[Finding] = []
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not connection.savepoint_ids:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        for invariant in INVARIANTS:
+            cursor.execute(f"SELECT count(*) OVER (), bad.* FROM ({invariant.sql}) AS bad(example) LIMIT 5")  # noqa: S608
+            rows = cursor.fetchall()
+            if rows:
+                examples = [row[1] for row in rows]
+                findings.append(Finding(invariant.code, invariant.promise, rows[0][0], examples))
+        broken = broken_seals()
+        if broken:
+            examples = [str(seal_id) for seal_id in broken[:5]]
+            findings.append(Finding("J4", "the ledger's hash chain is whole", len(broken), examples))
+    return findings

@@ -1,0 +1,54 @@
+-- tx 1 of a payment: the idempotency key, the order when it comes along, and the intent to pay. One round trip.
+-- p_key: null, or {scope, key, fingerprint (hex), lease_seconds, token, is_claimed}. p_order: a whole row, or null.
+-- p_payment: a whole row whose order_id, when the order is not new, must be open and without a live attempt.
+-- Answers {"claim": {…}} when the key is not new, else {"now": database clock}. Refusals are SQLSTATE PC0xx.
+CREATE OR REPLACE FUNCTION payments_begin(p_key jsonb, p_order jsonb, p_payment jsonb, p_events jsonb)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    v_claim jsonb;
+    v_order payments_order%ROWTYPE;
+    v_payment payments_payment%ROWTYPE;
+    v_event jsonb;
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    IF p_key IS NOT NULL AND NOT (p_key ->> 'is_claimed')::boolean THEN
+        v_claim := paycore_claim_key(
+            p_key ->> 'scope', p_key ->> 'key', decode(p_key ->> 'fingerprint', 'hex'),
+            (p_key ->> 'lease_seconds')::integer, (p_key ->> 'token')::uuid
+        );
+        IF v_claim ->> 'state' <> 'new' THEN
+            RETURN jsonb_build_object('claim', v_claim);
+        END IF;
+    END IF;
+    IF p_order IS NOT NULL THEN
+        v_order := jsonb_populate_record(NULL::payments_order, p_order || jsonb_build_object(
+            'created_at', v_now, 'updated_at', v_now,
+            'expires_at', v_now + make_interval(secs => (p_order ->> 'lifetime_seconds')::integer),
+            'next_attempt_at', v_now + make_interval(secs => (p_order ->> 'lifetime_seconds')::integer)
+        ));
+        INSERT INTO payments_order SELECT v_order.*;
+    ELSE
+        SELECT * INTO v_order FROM payments_order WHERE id = p_payment ->> 'order_id' FOR NO KEY UPDATE;
+        IF v_order.status <> 'open' THEN
+            RAISE EXCEPTION 'order_not_open' USING ERRCODE = 'PC001';
+        ELSIF v_order.expires_at <= v_now THEN
+            RAISE EXCEPTION 'order_expired' USING ERRCODE = 'PC002';
+        END IF;
+    END IF;
+    v_payment := jsonb_populate_record(NULL::payments_payment, p_payment || jsonb_build_object(
+        'created_at', v_now, 'updated_at', v_now,
+        'next_attempt_at', v_now + make_interval(secs => (p_payment ->> 'first_query_seconds')::integer)
+    ));
+    INSERT INTO payments_payment SELECT v_payment.*;
+    IF p_key IS NOT NULL THEN
+        UPDATE paycore_idempotencykey SET resource_id = v_payment.id
+        WHERE scope = p_key ->> 'scope' AND key = p_key ->> 'key' AND lease_token = (p_key ->> 'token')::uuid;
+    END IF;
+    FOR v_event IN SELECT * FROM jsonb_array_elements(p_events) LOOP
+        PERFORM paycore_publish(
+            v_event ->> 'name', v_event ->> 'object_id', v_event -> 'payload',
+            ARRAY(SELECT jsonb_array_elements_text(v_event -> 'handlers')), v_event ->> 'request_id'
+        );
+    END LOOP;
+    RETURN jsonb_build_object('now', v_now);
+END $$;

@@ -1,0 +1,304 @@
+"""Paying an order: intent, question, door.
+
+``pay_order`` commits a payment whose request number is chosen (tx 1), asks the gateway with no transaction open, and
+brings the answer to :func:`record_payment_result` (tx 2), **the door**, where callbacks, queries, statements and
+operators end as well. Kill the process anywhere: the row says what to ask.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, NoReturn
+
+import structlog
+from django.conf import settings
+from django.db import Error, IntegrityError, transaction
+
+from merchants.queries import get_merchant
+from paycore import bell, idempotency
+from paycore.clock import database_now
+from paycore.errors import NotFound, PaycoreError
+from paycore.idempotency import Key, KeyTaken, StoredResponse
+from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
+from payments.gateways.contract import (
+    GatewayOutcomeUnknown,
+    GatewayRejected,
+    GatewayUnavailable,
+    Outcome,
+    PaymentRequest,
+    PaymentResult,
+)
+from payments.orders import statements
+from payments.orders.models import Evidence, Order, Payment
+from payments.orders.outcomes import Change, Known, decide
+from payments.orders.surplus import handle_surplus
+from payments.routing.connections import ask, connect, webhook_url
+from payments.routing.models import GatewayAccount
+from payments.routing.services import Route, choose_accounts, get_account
+from riskcontrol.cases import open_case
+from riskcontrol.decisions import Decision, assess
+
+log = structlog.get_logger(__name__)
+
+MAX_COLLISIONS = 8
+Render = Callable[[Order, Payment], StoredResponse]
+
+
+class TooManyCollisions(PaycoreError):
+    code, http_status = "busy_try_again", 503
+
+
+@dataclass(frozen=True)
+class PayInstruction:
+    """How to pay. ``options`` go to the adapter as they are (tokens, scripts of the sandbox; never card numbers)."""
+
+    method: str
+    return_url: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pay_order(
+    order: Order, instruction: PayInstruction, *, key: Key | None = None, render: Render | None = None
+) -> Payment:
+    """One payment of ``order`` by ``instruction.method``; its row after the gateway's answer (or silence).
+
+    ``order`` may be new (not yet stored): it is then created in the same transaction as the payment. With a ``key``,
+    the answer that ``render`` makes of the result is kept under it in the door's own transaction.
+    Raises :class:`KeyTaken`, OrderNotOpen, OrderHasExpired, OrderNumberTaken, PaymentInProgress, MethodNotAvailable and
+    risk control's refusals; a refusal has no effect and leaves the key unused.
+    """
+    try:
+        decision = assess(merchant_id=order.merchant_id, amount=order.amount)
+        route = choose_accounts(merchant_id=order.merchant_id, amount=order.amount, method=instruction.method)
+    except PaycoreError:
+        _answer_known_key(key)
+        raise
+    attempts = route.accounts[: settings.PAYCORE_MAX_PAYMENT_ATTEMPTS]
+    for position, account in enumerate(attempts):
+        payment, now = _begin(
+            order, account, instruction, decision=decision, route=route, key=key, is_first=position == 0
+        )
+        is_last = position == len(attempts) - 1
+        payment = _submit(payment, account, now=now, key=key, render=render, may_try_elsewhere=not is_last)
+        if not (payment.status == "failed" and payment.failure_code == "gateway_unavailable") or is_last:
+            break
+    return payment
+
+
+def resume_payment(payment_id: str, *, key: Key, render: Render) -> StoredResponse:
+    """Finish the work of a process that died: ask the gateway again with the same request number, which is safe."""
+    payment = _load(payment_id)
+    if payment.status in ("created", "submitting"):
+        account = _account_of(payment)
+        payment = _submit(
+            payment, account, now=database_now(), key=key, render=render, may_try_elsewhere=False
+        )
+    response = render(payment.order, payment)
+    idempotency.complete(key, response)
+    return response
+
+
+def record_payment_result(
+    payment_id: str, result: PaymentResult, *, source: Evidence.Source
+) -> Payment:
+    """**The door.** Apply one piece of evidence, once, in one short transaction; the payment as it is afterwards.
+
+    Twice, late or out of order is safe: a result that changes nothing is noted as evidence and that is all.
+    """
+    return _apply(_load(payment_id), result, source=source, now=database_now())
+
+
+def record_no_answer(payment_id: str, *, code: str, source: Evidence.Source) -> Payment:
+    """The gateway could not say. The payment stays as it is and is asked about again, soon."""
+    return _apply(_load(payment_id), None, source=source, now=database_now(), note=code)
+
+
+def _begin(
+    order: Order,
+    account: GatewayAccount,
+    instruction: PayInstruction,
+    *,
+    decision: Decision,
+    route: Route,
+    key: Key | None,
+    is_first: bool,
+) -> tuple[Payment, datetime]:
+    payment = Payment(
+        order=order,
+        gateway_account_id=account.id,
+        method=instruction.method,
+        status=Payment.Status.SUBMITTING,
+        currency=order.currency,
+        amount_minor=order.amount_minor,
+        request_options=dict(instruction.options),
+        return_url=instruction.return_url,
+        risk=decision.as_row(),
+        routing=route.trace | {"account": account.id},
+    )
+    is_new_order = is_first and order._state.adding
+    try:
+        answer = statements.begin(payment, order=order if is_new_order else None, key=key, is_claimed=not is_first)
+    except IntegrityError as error:
+        _refuse_collision(error)
+    except Error as error:
+        _refuse_by_code(error)
+    if "claim" in answer:
+        raise KeyTaken(answer["claim"])
+    now = datetime.fromisoformat(answer["now"])
+    payment.created_at = now
+    if is_new_order:
+        order._state.adding = False
+        order.created_at = now
+    return payment, now
+
+
+def _submit(
+    payment: Payment,
+    account: GatewayAccount,
+    *,
+    now: datetime,
+    key: Key | None,
+    render: Render | None,
+    may_try_elsewhere: bool,
+) -> Payment:
+    adapter = connect(account)
+    result: PaymentResult | None
+    note = ""
+    try:
+        result = ask(account, adapter.create_payment, request_of(payment, account))
+    except GatewayUnavailable as error:
+        log.warning("gateway_unavailable", payment_id=payment.id, account=account.id, reason=error.code)
+        result = PaymentResult(payment.id, Outcome.FAILED, failure_code="gateway_unavailable")
+    except GatewayRejected as error:
+        result = PaymentResult(
+            payment.id, Outcome.FAILED, failure_code=error.code or "gateway_rejected", failure_message=str(error)
+        )
+    except GatewayOutcomeUnknown as error:
+        result, note = None, error.code or "unknown"
+    is_passed_on = may_try_elsewhere and result is not None and result.failure_code == "gateway_unavailable"
+    keep = None if is_passed_on else key
+    return _apply(
+        payment, result, source=Evidence.Source.RESPONSE, now=now, note=note, key=keep, render=render
+    )
+
+
+def request_of(payment: Payment, account: GatewayAccount) -> PaymentRequest:
+    """The same question, byte for byte, however often it is asked."""
+    order = payment.order
+    return PaymentRequest(
+        reference=payment.id,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        method=payment.method,
+        description=order.description,
+        order_reference=order.id,
+        capture=order.capture_method == "automatic",
+        return_url=payment.return_url,
+        webhook_url=webhook_url(account),
+        expires_at=order.expires_at,
+        options=payment.request_options,
+    )
+
+
+def _apply(
+    payment: Payment,
+    result: PaymentResult | None,
+    *,
+    source: Evidence.Source,
+    now: datetime,
+    note: str = "",
+    key: Key | None = None,
+    render: Render | None = None,
+) -> Payment:
+    """Decide on the rows as they were read; write only if they still are so, else read again and decide again."""
+    for _collision in range(MAX_COLLISIONS):
+        known = _known(payment)
+        change = decide(known, result, now=now) if result is not None else _no_answer(payment, now=now, note=note)
+        before = payment.status
+        row = statements.change_as_row(known, change, result, source=source)
+        _preview(payment, change)
+        response = render(payment.order, payment) if key and render else None
+        with transaction.atomic() if change.case else nullcontext():
+            if not statements.apply(row, key=key, response=response):
+                payment = _load(payment.id)
+                continue
+            if change.case:
+                kind, facts = change.case
+                open_case(kind=kind, object_id=payment.id, facts=facts, merchant_id=known.merchant.id)
+            if change.surplus:
+                handle_surplus(payment)
+        if change.events:
+            bell.ring_on_commit(bell.OUTBOX)
+        if change.moves:
+            log.info("payment_moved", payment_id=payment.id, source=source, before=before, after=payment.status)
+        return payment
+    raise TooManyCollisions(retry_after_seconds=1)
+
+
+def _no_answer(payment: Payment, *, now: datetime, note: str) -> Change:
+    result = PaymentResult(payment.id, Outcome.NOT_FOUND)
+    change = decide(_known(payment), result, now=now)
+    return replace(change, note=note)
+
+
+def _preview(payment: Payment, change: Change) -> None:
+    """Make the instances in memory what the rows will be."""
+    for name, value in change.payment.items():
+        is_time = isinstance(value, str) and name.endswith("_at")
+        setattr(payment, name, datetime.fromisoformat(value) if is_time else value)
+    if change.payment:
+        payment.version += 1
+    for name, value in (change.order or {}).items():
+        is_time = isinstance(value, str) and name.endswith("_at")
+        setattr(payment.order, name, datetime.fromisoformat(value) if is_time else value)
+    if change.order:
+        payment.order.version += 1
+
+
+def _known(payment: Payment) -> Known:
+    return Known(
+        order=payment.order,
+        payment=payment,
+        merchant=get_merchant(payment.order.merchant_id),
+        account=_account_of(payment),
+    )
+
+
+def _account_of(payment: Payment) -> GatewayAccount:
+    account = get_account(payment.gateway_account_id)
+    if account is None:
+        raise NotFound
+    return account
+
+
+def _load(payment_id: str) -> Payment:
+    payment = Payment.objects.select_related("order").filter(id=payment_id).first()
+    if payment is None:
+        raise NotFound
+    return payment
+
+
+def _answer_known_key(key: Key | None) -> None:
+    """A repeat gets its first answer even if the same request would be refused by now."""
+    if key is not None and (state := idempotency.look_up(key)) is not None:
+        raise KeyTaken(state)
+
+
+def _refuse_collision(error: IntegrityError) -> NoReturn:
+    text = str(error)
+    if "payment_one_live_attempt" in text:
+        raise PaymentInProgress from error
+    if "order_number_unique" in text:
+        raise OrderNumberTaken from error
+    raise error
+
+
+def _refuse_by_code(error: Error) -> NoReturn:
+    match getattr(error.__cause__, "pgcode", None):
+        case "PC001":
+            raise OrderNotOpen from error
+        case "PC002":
+            raise OrderHasExpired from error
+    raise error
+

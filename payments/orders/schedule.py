@@ -1,0 +1,17 @@
+"""When an unknown is asked about again: 5 s, 15 s, 30 s, 1, 2, 4, 8, 10, 10 … minutes, each ± 10 %. Never "give up"."""
+
+import random
+from datetime import datetime, timedelta
+
+QUERY_DELAYS_SECONDS = (5, 15, 30, 60, 120, 240, 480, 600)
+FIRST_QUERY_SECONDS = 5
+OVERDUE = timedelta(minutes=30)
+"""A row whose next attempt is this late means that nobody looks: an alarm (invariant J8)."""
+STUCK_AFTER = timedelta(hours=24)
+"""An unknown this old becomes a case for a person; it is still asked about."""
+
+
+def next_query_at(now: datetime, *, attempts: int) -> str:
+    """ISO 8601, for SQL functions that read JSON."""
+    delay = QUERY_DELAYS_SECONDS[min(attempts, len(QUERY_DELAYS_SECONDS) - 1)]
+    return (now + timedelta(seconds=delay * random.uniform(0.9, 1.1))).isoformat()  # noqa: S311 jitter, no secret

@@ -1,0 +1,194 @@
+"""What the API takes, checked; and what it answers, described."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from paycore.fields import CurrencyField, MinorUnitsField, StrictCharField, StrictIntegerField, StrictSerializer
+from paycore.money import Money
+from payments.orders.charging import PayInstruction
+from payments.orders.models import Capture, Order, Payment, Refund
+from payments.orders.services import OrderDraft, OrderLine
+
+MAX_LINES = 100
+MAX_METADATA = 20
+
+
+class LineSerializer(StrictSerializer):
+    description = StrictCharField(max_length=200)
+    quantity = StrictIntegerField(min_value=1, max_value=1_000_000, default=1)
+    amount_minor = MinorUnitsField(min_value=0, help_text=_("For the whole quantity."))
+    reference = StrictCharField(max_length=64, default="", allow_blank=True)
+
+
+class MetadataField(serializers.DictField):
+    """Up to twenty short texts of the caller's own."""
+
+    child = StrictCharField(max_length=200, allow_blank=True)
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        if len(value) > MAX_METADATA or any(len(name) > 40 for name in value):
+            raise serializers.ValidationError(_("At most 20 entries with names of at most 40 characters."))
+        return value
+
+
+class OrderDetailsSerializer(StrictSerializer):
+    """An order to create."""
+
+    merchant_order_number = StrictCharField(
+        max_length=64, required=False, help_text=_("Your own number; unique for ever. Empty: our id.")
+    )
+    currency = CurrencyField()
+    amount_minor = MinorUnitsField(help_text=_("The total, after discount, in the currency's smallest unit."))
+    discount_minor = MinorUnitsField(min_value=0, default=0)
+    description = StrictCharField(max_length=200)
+    lines = LineSerializer(many=True, required=False, max_length=MAX_LINES)
+    metadata = MetadataField(required=False)
+    capture_method = serializers.ChoiceField(choices=["automatic", "manual"], default="automatic")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        lines = attrs.get("lines")
+        if lines and sum(line["amount_minor"] for line in lines) != attrs["amount_minor"] + attrs["discount_minor"]:
+            raise serializers.ValidationError(
+                {"lines": [_("The lines must add up to the total plus the discount.")]}, code="lines_do_not_add_up"
+            )
+        return attrs
+
+    def draft(self, *, merchant_id: str) -> OrderDraft:
+        data = self.validated_data
+        return draft_order(data, merchant_id=merchant_id)
+
+
+def draft_order(data: dict[str, Any], *, merchant_id: str) -> OrderDraft:
+    """Checked order details as a draft."""
+    return OrderDraft(
+        merchant_id=merchant_id,
+        amount=Money(data["amount_minor"], data["currency"]),
+        description=data["description"],
+        merchant_order_number=data.get("merchant_order_number", ""),
+        lines=tuple(OrderLine(**line) for line in data.get("lines", ())),
+        discount_minor=data["discount_minor"],
+        metadata=data.get("metadata", {}),
+        capture_method=data["capture_method"],
+    )
+
+
+class SandboxOptionsSerializer(StrictSerializer):
+    """Options that an adapter understands. Card numbers are not among them."""
+
+    token = StrictCharField(max_length=128, required=False, help_text=_("A payment token of the gateway's."))
+    sandbox = serializers.DictField(required=False, help_text=_("A script for the sandbox; see docs/sandbox.md."))
+
+
+class PaySerializer(StrictSerializer):
+    order = StrictCharField(max_length=40, required=False, help_text=_("An open order's id."))
+    order_details = OrderDetailsSerializer(
+        required=False, help_text=_("Merchants' servers may create the order in the same step.")
+    )
+    method = StrictCharField(max_length=24)
+    return_url = serializers.URLField(max_length=500, required=False, default="")
+    options = SandboxOptionsSerializer(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("order" in attrs) == ("order_details" in attrs):
+            raise serializers.ValidationError(_("Give either order or order_details."), code="order_or_details")
+        return attrs
+
+    def instruction(self) -> PayInstruction:
+        data = self.validated_data
+        return PayInstruction(
+            method=data["method"], return_url=data["return_url"], options=dict(data.get("options", {}))
+        )
+
+
+class CaptureSerializer(StrictSerializer):
+    amount_minor = MinorUnitsField(required=False, help_text=_("Empty: all that is left."))
+    is_final = serializers.BooleanField(default=True, help_text=_("Let the rest of the hold go."))
+
+
+class RefundRequestSerializer(StrictSerializer):
+    payment = StrictCharField(max_length=40)
+    amount_minor = MinorUnitsField(required=False, help_text=_("Empty: all that can still be refunded."))
+    reason = StrictCharField(max_length=300)
+
+
+class OrderSerializer(serializers.Serializer[Order]):
+    """Shape of an order in answers."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["order"])
+    merchant = serializers.CharField()
+    merchant_order_number = serializers.CharField()
+    status = serializers.ChoiceField(choices=Order.Status.choices)
+    currency = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    discount_minor = serializers.IntegerField()
+    refunded_minor = serializers.IntegerField()
+    description = serializers.CharField()
+    lines = LineSerializer(many=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    capture_method = serializers.ChoiceField(choices=["automatic", "manual"])
+    expires_at = serializers.DateTimeField(allow_null=True)
+    paid_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class NextActionSerializer(serializers.Serializer[dict[str, Any]]):
+    """What the payer must do next."""
+
+    kind = serializers.ChoiceField(choices=["redirect", "qr_code", "app"])
+    url = serializers.CharField(allow_blank=True)
+    qr_text = serializers.CharField(allow_blank=True)
+    app_parameters = serializers.DictField(child=serializers.CharField())
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class PaymentSerializer(serializers.Serializer[Payment]):
+    """Shape of a payment in answers."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["payment"])
+    order = serializers.CharField()
+    status = serializers.ChoiceField(choices=Payment.Status.choices)
+    method = serializers.CharField()
+    currency = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    authorized_minor = serializers.IntegerField()
+    captured_minor = serializers.IntegerField()
+    refunded_minor = serializers.IntegerField()
+    next_action = NextActionSerializer(allow_null=True)
+    failure_code = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField(help_text=_("Grows with every change; wait for one with `after_version`."))
+    succeeded_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class CaptureAnswerSerializer(serializers.Serializer[Capture]):
+    """Shape of a capture in answers; what was taken shows on the payment."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["capture"])
+    payment = serializers.CharField()
+    status = serializers.ChoiceField(choices=["submitting", "succeeded", "failed"])
+    currency = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    is_final = serializers.BooleanField()
+    failure_code = serializers.CharField(allow_null=True)
+
+
+class RefundSerializer(serializers.Serializer[Refund]):
+    """Shape of a refund in answers."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["refund"])
+    payment = serializers.CharField()
+    status = serializers.ChoiceField(choices=Refund.Status.choices)
+    currency = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    reason = serializers.CharField()
+    failure_code = serializers.CharField(allow_null=True)
+    review_note = serializers.CharField(allow_null=True)
+    succeeded_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()

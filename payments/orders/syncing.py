@@ -1,0 +1,57 @@
+"""Asking about what is not known: every unfinished payment has a time at which somebody asks the gateway."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import connection
+
+from paycore.errors import NotFound
+from payments.gateways.contract import GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
+from payments.orders.charging import record_no_answer, record_payment_result
+from payments.orders.models import Evidence, Order, Payment
+from payments.orders.schedule import STUCK_AFTER
+from payments.orders.services import close_payment
+from payments.routing.connections import ask, connect
+from payments.routing.services import get_account
+from riskcontrol.cases import open_case
+from riskcontrol.models import Case
+
+log = structlog.get_logger(__name__)
+LEASE = timedelta(seconds=20)
+
+
+def due_payments(*, limit: int) -> list[str]:
+    """Ids of payments to ask about now, leased so that workers share the work and a dead one's is taken over."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE payments_payment AS p SET next_attempt_at = clock_timestamp() + %s FROM ("
+            "  SELECT id FROM payments_payment WHERE next_attempt_at <= clock_timestamp()"
+            "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
+            ") AS due WHERE p.id = due.id RETURNING p.id",
+            [LEASE, limit],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def sync_payment(payment_id: str, *, now: datetime) -> Payment:
+    """Ask the gateway once and bring the answer to the door. ``now`` is the database's clock."""
+    payment = Payment.objects.select_related("order").filter(id=payment_id).first()
+    if payment is None:
+        raise NotFound
+    if payment.is_final:
+        return payment
+    if payment.order.status != Order.Status.OPEN or payment.order.expires_at <= now:
+        if payment.status != Payment.Status.AUTHORIZED:
+            return close_payment(payment)
+    account = get_account(payment.gateway_account_id)
+    if account is None:
+        raise NotFound
+    try:
+        result = ask(account, connect(account).fetch_payment, payment.id)
+    except (GatewayRejected, GatewayUnavailable, GatewayOutcomeUnknown) as error:
+        synced = record_no_answer(payment.id, code=error.code or "unknown", source=Evidence.Source.QUERY)
+    else:
+        synced = record_payment_result(payment.id, result, source=Evidence.Source.QUERY)
+    if not synced.is_final and synced.status == "submitting" and now - synced.created_at > STUCK_AFTER:
+        open_case(kind=Case.Kind.STUCK, object_id=synced.id, facts={"status": synced.status})
+    return synced

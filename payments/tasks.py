@@ -1,0 +1,65 @@
+"""The clock of payments. Each task looks for due rows, may run twice at once, and may be lost."""
+
+import structlog
+from celery import shared_task
+
+from paycore import bell
+from paycore.clock import database_now
+from payments.bells import CAPTURES, PAYMENTS, REFUNDS
+from payments.ledger.invariants import run_checks
+from payments.ledger.sealing import seal_ledger as seal
+from payments.orders.captures import due_captures, send_capture
+from payments.orders.refunds import due_refunds, send_refund
+from payments.orders.services import due_orders, expire_order
+from payments.orders.syncing import due_payments, sync_payment
+
+BATCH = 20
+log = structlog.get_logger(__name__)
+
+
+@shared_task
+def sync_pending_payments() -> int:
+    bell.heard(PAYMENTS)
+    payment_ids = due_payments(limit=BATCH)
+    for payment_id in payment_ids:
+        sync_payment(payment_id, now=database_now())
+    return len(payment_ids)
+
+
+@shared_task
+def advance_refunds() -> int:
+    bell.heard(REFUNDS)
+    refund_ids = due_refunds(limit=BATCH)
+    for refund_id in refund_ids:
+        send_refund(refund_id)
+    return len(refund_ids)
+
+
+@shared_task
+def advance_captures() -> int:
+    bell.heard(CAPTURES)
+    capture_ids = due_captures(limit=BATCH)
+    for capture_id in capture_ids:
+        send_capture(capture_id)
+    return len(capture_ids)
+
+
+@shared_task
+def expire_orders() -> int:
+    order_ids = due_orders(limit=BATCH)
+    for order_id in order_ids:
+        expire_order(order_id)
+    return len(order_ids)
+
+
+@shared_task
+def check_books() -> int:
+    findings = run_checks()
+    for finding in findings:
+        log.error("invariant_broken", invariant=finding.code, rows=finding.count, examples=finding.examples)
+    return len(findings)
+
+
+@shared_task
+def seal_ledger() -> None:
+    seal()
