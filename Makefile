@@ -43,7 +43,7 @@ check: $(VENV)/.dev-installed ## lint, format, types, layers, migrations, deploy
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .state/import-linter
 	@$(EMBEDDED) --state "$(STATE)/check" exec -- $(BIN)/python manage.py makemigrations --check --dry-run
-	@PAYCORE_ENV=production PAYCORE_BASE_URL=https://pay.example PAYCORE_ALLOWED_HOSTS=pay.example \
+	@PAYCORE_ENV=production PAYCORE_BASE_URL=https://pay.example PAYCORE_ALLOWED_HOSTS=pay.example PAYCORE_MAIL_URL=smtp://mail.example \
 		$(EMBEDDED) --state "$(STATE)/check" exec -- $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 format: $(VENV)/.dev-installed ## put code into shape

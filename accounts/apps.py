@@ -1,8 +1,11 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
 from accounts.checks import check_jwt_key
+from paycore.notifications.addresses import register_address_book
 
 
 class AccountsConfig(AppConfig):
@@ -11,3 +14,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         register(check_jwt_key, Tags.security)
+        # By name, for models cannot be imported before this moment.
+        register_address_book(import_module("accounts.addresses").address_of)

@@ -11,12 +11,16 @@ from merchants.authentication import MerchantCaller
 class IsMerchantServer(BasePermission):
     """A merchant's server with an API key; ``request.auth.merchant_id`` is its tenant."""
 
+    security_scheme = "merchantKey"
+
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.auth, MerchantCaller)
 
 
 class IsAppUser(BasePermission):
     """A person signed in to the app."""
+
+    security_scheme = "userToken"
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.user, AbstractBaseUser) and request.user.is_authenticated

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from paycore.settings import env
+
+PAYCORE_THROTTLE_RATES = {"caller": env.text("PAYCORE_CALLER_RATE", "3000/minute")}
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "merchants.authentication.ApiKeyAuthentication",
@@ -12,7 +16,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "paycore.openapi.schema.ProblemAutoSchema",
     "DEFAULT_PAGINATION_CLASS": "paycore.pagination.KeysetPagination",
-    "DEFAULT_THROTTLE_CLASSES": [],
+    "DEFAULT_THROTTLE_CLASSES": ["paycore.throttling.CallerThrottle"],
     "EXCEPTION_HANDLER": "paycore.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNICODE_JSON": True,

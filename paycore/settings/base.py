@@ -9,7 +9,7 @@ from paycore.logs import logging_settings
 from paycore.settings import env
 from paycore.settings.accounts import *  # noqa: F403
 from paycore.settings.admin import UNFOLD, UNFOLD_MERCHANT  # noqa: F401
-from paycore.settings.api import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from paycore.settings.api import PAYCORE_THROTTLE_RATES, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from paycore.settings.background import *  # noqa: F403
 from paycore.settings.policy import *  # noqa: F403
 
@@ -61,6 +61,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "paycore.middleware.RequestIdMiddleware",
+    "paycore.middleware.ProblemMiddleware",
+    "paycore.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "paycore.middleware.CardNumberMiddleware",
@@ -74,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.StrictSignInBodyMiddleware",
 ]
 
 ROOT_URLCONF = "paycore.urls"
@@ -131,6 +134,10 @@ CONTENT_SECURITY_POLICY = {
         "manifest-src": ["'self'"],
     },
 }
+
+DEFAULT_FROM_EMAIL = env.text("PAYCORE_MAIL_FROM", "paycore <no-reply@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_TIMEOUT = 15  # seconds; below the lease of a notification
 
 STRUCTLOG_JSON = not env.flag("PAYCORE_PLAIN_LOGS")
 LOGGING = logging_settings(json=STRUCTLOG_JSON)

@@ -65,4 +65,20 @@ def database(url: str) -> dict[str, Any]:
     }
 
 
+def mail(url: str) -> dict[str, Any]:
+    """Django's mail settings of ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…:465``."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtps"}:
+        raise ImproperlyConfigured("PAYCORE_MAIL_URL must begin with smtp:// or smtps://.")
+    is_implicit = parts.scheme == "smtps"
+    return {
+        "EMAIL_HOST": parts.hostname or "localhost",
+        "EMAIL_PORT": parts.port or (465 if is_implicit else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": is_implicit,
+        "EMAIL_USE_TLS": not is_implicit and "tls=no" not in parts.query,
+    }
+
+
 _POSTGRESQL = "django.db.backends.postgresql"

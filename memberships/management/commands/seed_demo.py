@@ -1,0 +1,142 @@
+"""``manage.py seed_demo``: what `make run` shows a newcomer. Safe to repeat; refuses outside sandbox mode."""
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from accounts.models import User
+from memberships.models import Plan, Price
+from merchants.models import Merchant
+from merchants.services import add_member, create_api_key
+from payments.routing.models import GatewayAccount
+from riskcontrol.models import PaymentLimit
+
+PLANS = (
+    ("free", "Free", "免费版", 0, {"projects": 1, "exports": 3}, {}),
+    ("premium", "Premium", "高级版", 1, {"projects": 20, "exports": 100}, {"USD": 1999, "EUR": 1899, "CNY": 12800}),
+    ("platinum", "Platinum", "铂金版", 2, {"projects": None, "exports": None}, {"USD": 4999, "EUR": 4699, "CNY": 32800}),
+)
+LIMITS = {"USD": 1_000_000, "EUR": 1_000_000, "CNY": 7_000_000}
+
+
+class Command(BaseCommand):
+    help = "Creates demo merchants, plans, a sandbox gateway account and logins; prints nothing secret."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.PAYCORE_SANDBOX_MODE:
+            raise CommandError("Demo data is for sandbox mode only (PAYCORE_SANDBOX_MODE=yes).")
+        path = Path(settings.STATE_DIR) / "demo.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        with transaction.atomic():
+            document = _seed(known)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False))
+        self.stdout.write("Demo data is in place.")
+
+
+def _seed(known: dict[str, Any]) -> dict[str, Any]:
+    platform = _merchant(name="Paycore", legal_name="Paycore Demo Inc.", is_platform=True, fee_basis_points=0)
+    shop = _merchant(name="Corner Shop", legal_name="Corner Shop Ltd", is_platform=False, fee_basis_points=50)
+    _plans()
+    _gateway_account()
+    for currency, maximum in LIMITS.items():
+        PaymentLimit.objects.get_or_create(merchant=None, currency=currency, defaults={"max_amount_minor": maximum})
+    passwords = known.get("passwords", {})
+    staff = _user("ops@demo.example", "Olivia Ops", passwords, is_staff=True, is_superuser=True)
+    # A second person, for what one may not decide alone.
+    _user("review@demo.example", "Rafael Review", passwords, is_staff=True, is_superuser=True)
+    owner = _user("owner@demo.example", "Mei Merchant", passwords)
+    if not shop.members.filter(user=owner).exists():
+        add_member(merchant=shop, user=owner, role="owner")
+    api_keys = known.get("api_keys", {})
+    for merchant in (shop, platform):
+        if not merchant.api_keys.filter(revoked_at=None).exists() or merchant.id not in api_keys:
+            _key, api_keys[merchant.id] = create_api_key(merchant=merchant, name="demo", created_by=staff)
+    return _document(passwords, api_keys, shop=shop)
+
+
+def _document(passwords: dict[str, str], api_keys: dict[str, str], *, shop: Merchant) -> dict[str, Any]:
+    """What the supervisor prints and the landing page shows."""
+    return {
+        "logins": [
+            _login("Operations", "/ops/", "ops@demo.example", passwords),
+            _login("Operations, second person", "/ops/", "review@demo.example", passwords),
+            _login("Merchant (Corner Shop)", "/merchant/", "owner@demo.example", passwords),
+        ],
+        "try": [
+            "take a test payment: the button on the landing page",
+            "watch the whole story: make demo (in a second terminal)",
+            f"call the API as Corner Shop: Authorization: Bearer {api_keys[shop.id]}",
+        ],
+        "api_key": api_keys[shop.id],
+        "passwords": passwords,
+        "api_keys": api_keys,
+    }
+
+
+def _login(who: str, address: str, login: str, passwords: dict[str, str]) -> dict[str, str]:
+    return {"who": who, "address": address, "login": login, "password": passwords[login]}
+
+
+def _merchant(*, name: str, legal_name: str, is_platform: bool, fee_basis_points: int) -> Merchant:
+    merchant, _is_new = Merchant.objects.get_or_create(
+        name=name,
+        is_platform=is_platform,
+        defaults={
+            "legal_name": legal_name,
+            "country": "US",
+            "status": Merchant.Status.APPROVED,
+            "fee_basis_points": fee_basis_points,
+            "refund_review_above_minor": 5_000,
+            "support_email": "help@demo.example",
+        },
+    )
+    return merchant
+
+
+def _plans() -> None:
+    for code, name_en, name_zh, rank, features, prices in PLANS:
+        plan, _is_new = Plan.objects.get_or_create(
+            code=code, defaults={"name_en": name_en, "name_zh": name_zh, "rank": rank, "features": features}
+        )
+        for currency, amount_minor in prices.items():
+            Price.objects.get_or_create(
+                plan=plan, currency=currency, is_active=True, defaults={"amount_minor": amount_minor}
+            )
+
+
+def _gateway_account() -> None:
+    account, is_new = GatewayAccount.objects.get_or_create(
+        name="Sandbox",
+        gateway="sandbox",
+        defaults={
+            "base_url": settings.PAYCORE_SANDBOX_URL,
+            "credentials": {"secret": settings.PAYCORE_SANDBOX_SECRET},
+            "methods": ["card", "sandbox_redirect", "sandbox_qr"],
+            "fee_basis_points": 290,
+            "fee_fixed_minor": 30,
+        },
+    )
+    is_moved = account.base_url != settings.PAYCORE_SANDBOX_URL
+    is_other_secret = account.credentials.get("secret") != settings.PAYCORE_SANDBOX_SECRET
+    if not is_new and (is_moved or is_other_secret):
+        account.base_url = settings.PAYCORE_SANDBOX_URL
+        account.credentials = {"secret": settings.PAYCORE_SANDBOX_SECRET}
+        account.save()
+
+
+def _user(email: str, name: str, passwords: dict[str, str], **rights: bool) -> User:
+    user = User.objects.filter(email=email).first()
+    if user is None:
+        user = User.objects.create_user(email, name=name, **rights)
+    if email not in passwords or not user.check_password(passwords[email]):
+        passwords[email] = secrets.token_urlsafe(9)
+        user.set_password(passwords[email])
+        user.save(update_fields=["password"])
+    return user
