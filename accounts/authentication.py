@@ -6,7 +6,7 @@ import structlog
 from allauth.headless.tokens.strategies.jwt.internal import validate_access_token
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 
 from accounts.models import User
@@ -35,3 +35,10 @@ class UserAuthentication(BaseAuthentication):
 def _bearer(request: Request) -> str | None:
     scheme, _separator, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def signed_in_user(request: Request) -> User:
+    """The user of a request that :class:`UserAuthentication` let in."""
+    if not isinstance(request.user, User):
+        raise NotAuthenticated
+    return request.user

@@ -78,9 +78,7 @@ class Purchase(models.Model):
     """The link from an order to the price it buys for a user; kept on this side."""
 
     id = PrefixedIdField(prefix="pur")
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, verbose_name=_("user")
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, verbose_name=_("user"))
     price = models.ForeignKey(Price, on_delete=models.PROTECT, verbose_name=_("price"))
     order = models.OneToOneField("payments.Order", on_delete=models.PROTECT, verbose_name=_("order"))
     created_at = models.DateTimeField(_("created"), db_default=Now())
@@ -103,9 +101,7 @@ class Period(models.Model):
     """One paid span of a plan. ``ends_at`` is exclusive; a revoked one (refunded) gives nothing."""
 
     id = PrefixedIdField(prefix="per")
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, verbose_name=_("user")
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, db_index=False, verbose_name=_("user"))
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, verbose_name=_("plan"))
     purchase = models.OneToOneField(Purchase, on_delete=models.PROTECT, verbose_name=_("purchase"))
     starts_at = models.DateTimeField(_("starts"))

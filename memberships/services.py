@@ -69,7 +69,11 @@ def activate_purchase(order_id: str) -> Period | None:
     notify(
         template="membership_activated",
         to=Recipient(user_id=period.user_id),
-        context={"plan_name": plan.name(purchase.user.locale), "ends_at": period.ends_at.isoformat(), "order_id": order_id},
+        context={
+            "plan_name": plan.name(purchase.user.locale),
+            "ends_at": period.ends_at.isoformat(),
+            "order_id": order_id,
+        },
         key=f"membership_activated:{period.id}",
     )
     return period

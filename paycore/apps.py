@@ -13,5 +13,5 @@ class PaycoreConfig(AppConfig):
         """Make every ``handlers.py`` known to the event registry, and ``shared_task`` known to our Celery app."""
         import_module("paycore.celery")
         for configuration in apps.get_app_configs():
-            if module_has_submodule(configuration.module, "handlers"):  # type: ignore[arg-type]
+            if module_has_submodule(configuration.module, "handlers"):
                 import_module(f"{configuration.name}.handlers")

@@ -42,7 +42,7 @@ OUTBOX = Bell("outbox", "paycore.tasks.drain_outbox")
 def ring_on_commit(bell: Bell) -> None:
     """Ring once after the running transaction commits, however often it is asked for."""
     function = _ringer(bell)
-    if not any(registered is function for _, registered, _ in connection.run_on_commit):
+    if not any(entry[1] is function for entry in connection.run_on_commit):
         transaction.on_commit(function, robust=True)
 
 

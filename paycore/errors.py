@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PaycoreError(Exception):
-    """A refusal that had no effect. ``extra`` is published with the problem document (ids and numbers, never people)."""
+    """A refusal that had no effect. ``extra`` is published with it (ids and numbers, never people)."""
 
     code: ClassVar[str] = "refused"
     http_status: ClassVar[int] = 400

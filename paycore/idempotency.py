@@ -91,23 +91,17 @@ def read_key(*, header: str | None, caller: str, route: str, body: Any) -> Key:
 
 def claim(key: Key) -> None:
     """Insert the key in the running transaction; :class:`KeyTaken` when it was used before."""
-    answer = call_function(
-        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token)
-    )
+    answer = call_function("paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token))
     require_new(answer)
 
 
 def look_up(key: Key) -> dict[str, Any] | None:
     """What ``paycore_claim_key`` would say of a key that was used before; None when it is new. Changes nothing."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM paycore_idempotencykey WHERE scope = %s AND key = %s", [key.scope, key.value]
-        )
+        cursor.execute("SELECT 1 FROM paycore_idempotencykey WHERE scope = %s AND key = %s", [key.scope, key.value])
         if cursor.fetchone() is None:
             return None
-    answer = call_function(
-        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token)
-    )
+    answer = call_function("paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token))
     state: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
     return state if state["state"] != "new" else None
 
@@ -174,7 +168,7 @@ def purge(*, older_than_days: int = 7) -> int:
             " AND created_at < clock_timestamp() - make_interval(days => %s)",
             [older_than_days],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _update(key: Key, assignment: str, values: list[Any]) -> None:

@@ -1,17 +1,23 @@
-"""Public ids: a prefix that tells the kind and 26 characters that sort by time (ULID layout, lower-case Crockford base32).
+"""Public ids: a prefix that tells the kind and 26 characters that sort by time.
 
-48 bits of milliseconds since 1970 (UTC) and 80 random bits: unguessable enough for a hosted page's address, and new
-rows land at the right edge of their index.
+ULID layout in lower-case Crockford base32: 48 bits of milliseconds since 1970 (UTC) and 80 random bits. Unguessable
+enough for a hosted page's address, and new rows land at the right edge of their index.
 """
 
 import secrets
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+if TYPE_CHECKING:
+    _TextField = models.CharField[str, str]
+else:
+    _TextField = models.CharField  # Django's fields take no type arguments when they run
 
 
 def new_id(prefix: str) -> str:
@@ -21,7 +27,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{text}"
 
 
-class PrefixedIdField(models.CharField):  # type: ignore[type-arg]  # not subscriptable when it runs
+class PrefixedIdField(_TextField):
     """A text primary key that fills itself with ``new_id(prefix)``."""
 
     def __init__(self, *, prefix: str, **options: Any) -> None:

@@ -9,7 +9,6 @@ import json
 import traceback
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -20,15 +19,15 @@ from paycore import bell, events, metrics
 from paycore.logs import bound_request
 
 MAX_ATTEMPTS = 5
-LEASE = timedelta(seconds=60)
-RETRY_AFTER = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
+LEASE = "60 seconds"
+RETRY_AFTER = ("1 second", "10 seconds", "1 minute", "10 minutes")
 
 log = structlog.get_logger(__name__)
 
 _CLAIM = """
     UPDATE paycore_outboxmessage AS m
-    SET attempts = attempts + 1, lease_until = clock_timestamp() + %(lease)s, lease_token = %(token)s,
-        next_attempt_at = clock_timestamp() + %(lease)s
+    SET attempts = attempts + 1, lease_until = clock_timestamp() + %(lease)s::interval, lease_token = %(token)s,
+        next_attempt_at = clock_timestamp() + %(lease)s::interval
     FROM (
         SELECT id FROM paycore_outboxmessage
         WHERE status = 'pending' AND next_attempt_at <= clock_timestamp() AND attempts < %(max)s
@@ -50,7 +49,7 @@ _DONE = """
 _FAILED = """
     UPDATE paycore_outboxmessage
     SET status = %(status)s, last_error = %(error)s, lease_until = NULL,
-        next_attempt_at = CASE WHEN %(status)s = 'pending' THEN clock_timestamp() + %(delay)s END
+        next_attempt_at = CASE WHEN %(status)s = 'pending' THEN clock_timestamp() + %(delay)s::interval END
     WHERE id = %(id)s AND lease_token = %(token)s AND status = 'pending'
 """
 _QUARANTINE_ABANDONED = """
@@ -119,7 +118,7 @@ def purge(*, older_than_days: int = 30) -> int:
             " AND done_at < clock_timestamp() - make_interval(days => %s)",
             [older_than_days],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _claim(*, limit: int) -> tuple[list[_Message], uuid.UUID]:
@@ -142,7 +141,7 @@ def _deliver(message: _Message, *, token: uuid.UUID) -> None:
                 )
                 cursor.execute(_DONE, [message.id])
             metrics.OUTBOX_HANDLED.labels(outcome="done").inc()
-        except Exception:  # noqa: BLE001 the one place: whatever a handler raises is recorded and retried
+        except Exception:
             _record_failure(message, token=token, error=traceback.format_exc(limit=-8))
 
 

@@ -1,4 +1,4 @@
-"""A state machine is a table. One table drives the code, the database's trigger, the admin's labels and the docs' picture."""
+"""A state machine is a table: one drives the code, the database's trigger, the admin's labels and the docs' picture."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -50,6 +50,11 @@ class PaymentNotRefundable(Conflict):
     title = _("The payment took no money that could be refunded.")
 
 
+class RefusedByGateway(Conflict):
+    code = "refused_by_gateway"
+    title = _("The gateway refused to do this.")
+
+
 class MethodNotAvailable(PaycoreError):
     code, http_status = "method_not_available", 422
     title = _("No gateway account can take this payment method for this amount and currency.")

@@ -1,16 +1,14 @@
 """May this payment go on? The decision with its reasons, which the payment keeps."""
 
-import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
 from paycore.errors import PaycoreError
+from paycore.fresh import Fresh
 from paycore.money import Money
 from riskcontrol.models import PaymentLimit
-
-LIMITS_FRESH_SECONDS = 2.0
 
 
 class PaymentRefusedByRisk(PaycoreError):
@@ -36,7 +34,7 @@ class Decision:
 
 def assess(*, merchant_id: str, amount: Money) -> Decision:
     """Allow, or raise :class:`PaymentOverLimit` before anything is written."""
-    limits = _limits()
+    limits = _limits.get("all")
     own = limits.get((merchant_id, amount.currency), limits.get((None, amount.currency)))
     if own is None:
         return Decision("allow", ("no_limit",))
@@ -45,21 +43,14 @@ def assess(*, merchant_id: str, amount: Money) -> Decision:
     return Decision("allow", (f"limit:{own}",))
 
 
-_cached: tuple[float, dict[tuple[str | None, str], int]] = (0.0, {})
+def _read_limits(_key: str) -> dict[tuple[str | None, str], int]:
+    rows = PaymentLimit.objects.values_list("merchant_id", "currency", "max_amount_minor")
+    return {(merchant_id, currency): maximum for merchant_id, currency, maximum in rows}
 
 
-def _limits() -> dict[tuple[str | None, str], int]:
-    """All limits by (merchant or None, currency), at most two seconds old."""
-    global _cached
-    read_at, limits = _cached
-    if time.monotonic() - read_at > LIMITS_FRESH_SECONDS or not read_at:
-        rows = PaymentLimit.objects.values_list("merchant_id", "currency", "max_amount_minor")
-        limits = {(merchant_id, currency): maximum for merchant_id, currency, maximum in rows}
-        _cached = (time.monotonic(), limits)
-    return limits
+_limits = Fresh(_read_limits)
 
 
 def forget_limits() -> None:
-    """For tests and for the admin after a change: read the limits again."""
-    global _cached
-    _cached = (0.0, {})
+    """A limit was changed in this process."""
+    _limits.forget()

@@ -32,9 +32,7 @@ class PaymentLimit(models.Model):
         verbose_name = _("payment limit")
         verbose_name_plural = _("payment limits")
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["merchant", "currency"], name="payment_limit_unique", nulls_distinct=False
-            ),
+            models.UniqueConstraint(fields=["merchant", "currency"], name="payment_limit_unique", nulls_distinct=False),
             models.CheckConstraint(condition=Q(max_amount_minor__gt=0), name="payment_limit_positive"),
         ]
 

@@ -10,12 +10,11 @@ from django.db import connection
 
 from merchants.models import Merchant
 from merchants.services import create_api_key
+from paycore.fresh import forget_everything
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.gateways.sandbox.transport import SandboxTransport
 from payments.routing import connections
 from payments.routing.models import GatewayAccount
-from payments.routing.services import forget_accounts
-from riskcontrol.decisions import forget_limits
 from tests.actors import AppUser, MerchantServer
 
 SANDBOX_SECRET = "the sandbox's secret"
@@ -31,8 +30,7 @@ def _own_redis_database() -> None:
 @pytest.fixture(autouse=True)
 def _fresh_process_memory() -> Iterator[None]:
     """What a process remembers for seconds must not outlive the test that it was true in."""
-    forget_accounts()
-    forget_limits()
+    forget_everything()
     yield
     connections.forget_adapters()
 

@@ -2,152 +2,273 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import paycore.identifiers
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
 from django.contrib.postgres.operations import BtreeGistExtension
 from django.db import migrations, models
 
+import paycore.identifiers
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('pghistory', '0007_auto_20250421_0444'),
+        ("pghistory", "0007_auto_20250421_0444"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         BtreeGistExtension(),
         migrations.CreateModel(
-            name='Plan',
+            name="Plan",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='pln', primary_key=True, serialize=False)),
-                ('code', models.SlugField(max_length=40, unique=True, verbose_name='code')),
-                ('name_en', models.CharField(max_length=60, verbose_name='name (English)')),
-                ('name_zh', models.CharField(max_length=60, verbose_name='name (Chinese)')),
-                ('rank', models.PositiveSmallIntegerField(unique=True, verbose_name='rank')),
-                ('features', models.JSONField(default=dict, help_text='Feature code → limit per month; null is unlimited.', verbose_name='features')),
-                ('is_active', models.BooleanField(default=True, verbose_name='on sale')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="pln", primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.SlugField(max_length=40, unique=True, verbose_name="code")),
+                ("name_en", models.CharField(max_length=60, verbose_name="name (English)")),
+                ("name_zh", models.CharField(max_length=60, verbose_name="name (Chinese)")),
+                ("rank", models.PositiveSmallIntegerField(unique=True, verbose_name="rank")),
+                (
+                    "features",
+                    models.JSONField(
+                        default=dict,
+                        help_text="Feature code → limit per month; null is unlimited.",
+                        verbose_name="features",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="on sale")),
             ],
             options={
-                'verbose_name': 'plan',
-                'verbose_name_plural': 'plans',
-                'ordering': ('rank',),
+                "verbose_name": "plan",
+                "verbose_name_plural": "plans",
+                "ordering": ("rank",),
             },
         ),
         migrations.CreateModel(
-            name='PlanEvent',
+            name="PlanEvent",
             fields=[
-                ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
-                ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
-                ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='pln', primary_key=False, serialize=False)),
-                ('code', models.SlugField(db_index=False, max_length=40, verbose_name='code')),
-                ('name_en', models.CharField(max_length=60, verbose_name='name (English)')),
-                ('name_zh', models.CharField(max_length=60, verbose_name='name (Chinese)')),
-                ('rank', models.PositiveSmallIntegerField(verbose_name='rank')),
-                ('features', models.JSONField(default=dict, help_text='Feature code → limit per month; null is unlimited.', verbose_name='features')),
-                ('is_active', models.BooleanField(default=True, verbose_name='on sale')),
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="pln", primary_key=False, serialize=False
+                    ),
+                ),
+                ("code", models.SlugField(db_index=False, max_length=40, verbose_name="code")),
+                ("name_en", models.CharField(max_length=60, verbose_name="name (English)")),
+                ("name_zh", models.CharField(max_length=60, verbose_name="name (Chinese)")),
+                ("rank", models.PositiveSmallIntegerField(verbose_name="rank")),
+                (
+                    "features",
+                    models.JSONField(
+                        default=dict,
+                        help_text="Feature code → limit per month; null is unlimited.",
+                        verbose_name="features",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="on sale")),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='pri', primary_key=True, serialize=False)),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('amount_minor', models.BigIntegerField(verbose_name='amount (minor units)')),
-                ('is_active', models.BooleanField(default=True, verbose_name='on sale')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="pri", primary_key=True, serialize=False
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount (minor units)")),
+                ("is_active", models.BooleanField(default=True, verbose_name="on sale")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
             ],
             options={
-                'verbose_name': 'price',
-                'verbose_name_plural': 'prices',
+                "verbose_name": "price",
+                "verbose_name_plural": "prices",
             },
         ),
         migrations.CreateModel(
-            name='PriceEvent',
+            name="PriceEvent",
             fields=[
-                ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
-                ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
-                ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='pri', primary_key=False, serialize=False)),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('amount_minor', models.BigIntegerField(verbose_name='amount (minor units)')),
-                ('is_active', models.BooleanField(default=True, verbose_name='on sale')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="pri", primary_key=False, serialize=False
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount (minor units)")),
+                ("is_active", models.BooleanField(default=True, verbose_name="on sale")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Purchase',
+            name="Purchase",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='pur', primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="pur", primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
             ],
             options={
-                'verbose_name': 'purchase',
-                'verbose_name_plural': 'purchases',
+                "verbose_name": "purchase",
+                "verbose_name_plural": "purchases",
             },
         ),
         migrations.CreateModel(
-            name='Period',
+            name="Period",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='per', primary_key=True, serialize=False)),
-                ('starts_at', models.DateTimeField(verbose_name='starts')),
-                ('ends_at', models.DateTimeField(verbose_name='ends')),
-                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='user')),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='memberships.plan', verbose_name='plan')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="per", primary_key=True, serialize=False
+                    ),
+                ),
+                ("starts_at", models.DateTimeField(verbose_name="starts")),
+                ("ends_at", models.DateTimeField(verbose_name="ends")),
+                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="memberships.plan", verbose_name="plan"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'membership period',
-                'verbose_name_plural': 'membership periods',
+                "verbose_name": "membership period",
+                "verbose_name_plural": "membership periods",
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='plan',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "memberships_planevent" ("code", "features", "id", "is_active", "name_en", "name_zh", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "rank") VALUES (NEW."code", NEW."features", NEW."id", NEW."is_active", NEW."name_en", NEW."name_zh", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."rank"); RETURN NULL;', hash='f21221bceb326146797d1a7acb608972553ef7fa', operation='INSERT', pgid='pgtrigger_insert_insert_9ddcb', table='memberships_plan', when='AFTER')),
+            model_name="plan",
+            trigger=pgtrigger.compiler.Trigger(
+                name="insert_insert",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func='INSERT INTO "memberships_planevent" ("code", "features", "id", "is_active", "name_en", "name_zh", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "rank") VALUES (NEW."code", NEW."features", NEW."id", NEW."is_active", NEW."name_en", NEW."name_zh", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."rank"); RETURN NULL;',
+                    hash="f21221bceb326146797d1a7acb608972553ef7fa",
+                    operation="INSERT",
+                    pgid="pgtrigger_insert_insert_9ddcb",
+                    table="memberships_plan",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='plan',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "memberships_planevent" ("code", "features", "id", "is_active", "name_en", "name_zh", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "rank") VALUES (NEW."code", NEW."features", NEW."id", NEW."is_active", NEW."name_en", NEW."name_zh", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."rank"); RETURN NULL;', hash='0dccb5528618d86935de2dbc7c95b684f2902c41', operation='UPDATE', pgid='pgtrigger_update_update_d698c', table='memberships_plan', when='AFTER')),
+            model_name="plan",
+            trigger=pgtrigger.compiler.Trigger(
+                name="update_update",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                    func='INSERT INTO "memberships_planevent" ("code", "features", "id", "is_active", "name_en", "name_zh", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "rank") VALUES (NEW."code", NEW."features", NEW."id", NEW."is_active", NEW."name_en", NEW."name_zh", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."rank"); RETURN NULL;',
+                    hash="0dccb5528618d86935de2dbc7c95b684f2902c41",
+                    operation="UPDATE",
+                    pgid="pgtrigger_update_update_d698c",
+                    table="memberships_plan",
+                    when="AFTER",
+                ),
+            ),
         ),
         migrations.AddField(
-            model_name='planevent',
-            name='pgh_context',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context'),
+            model_name="planevent",
+            name="pgh_context",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="pghistory.context",
+            ),
         ),
         migrations.AddField(
-            model_name='planevent',
-            name='pgh_obj',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='memberships.plan'),
+            model_name="planevent",
+            name="pgh_obj",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="events",
+                to="memberships.plan",
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='plan',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prices', to='memberships.plan', verbose_name='plan'),
+            model_name="price",
+            name="plan",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="prices",
+                to="memberships.plan",
+                verbose_name="plan",
+            ),
         ),
         migrations.AddField(
-            model_name='priceevent',
-            name='pgh_context',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context'),
+            model_name="priceevent",
+            name="pgh_context",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="pghistory.context",
+            ),
         ),
         migrations.AddField(
-            model_name='priceevent',
-            name='pgh_obj',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='memberships.price'),
+            model_name="priceevent",
+            name="pgh_obj",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="events",
+                to="memberships.price",
+            ),
         ),
         migrations.AddField(
-            model_name='priceevent',
-            name='plan',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='memberships.plan', verbose_name='plan'),
+            model_name="priceevent",
+            name="plan",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                related_query_name="+",
+                to="memberships.plan",
+                verbose_name="plan",
+            ),
         ),
     ]

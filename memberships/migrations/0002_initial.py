@@ -2,78 +2,135 @@
 
 import django.contrib.postgres.constraints
 import django.db.models.deletion
-import memberships.models
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
 
+import memberships.models
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('memberships', '0001_initial'),
-        ('payments', '0001_initial'),
+        ("memberships", "0001_initial"),
+        ("payments", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='purchase',
-            name='order',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, to='payments.order', verbose_name='order'),
+            model_name="purchase",
+            name="order",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT, to="payments.order", verbose_name="order"
+            ),
         ),
         migrations.AddField(
-            model_name='purchase',
-            name='price',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='memberships.price', verbose_name='price'),
+            model_name="purchase",
+            name="price",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, to="memberships.price", verbose_name="price"
+            ),
         ),
         migrations.AddField(
-            model_name='purchase',
-            name='user',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='user'),
+            model_name="purchase",
+            name="user",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="user",
+            ),
         ),
         migrations.AddField(
-            model_name='period',
-            name='purchase',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, to='memberships.purchase', verbose_name='purchase'),
+            model_name="period",
+            name="purchase",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT, to="memberships.purchase", verbose_name="purchase"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_active', True)), fields=('plan', 'currency'), name='price_one_active_per_currency'),
+            model_name="price",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_active", True)),
+                fields=("plan", "currency"),
+                name="price_one_active_per_currency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='price_positive'),
+            model_name="price",
+            constraint=models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="price_positive"),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='price',
-            trigger=pgtrigger.compiler.Trigger(name='fixed_terms', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."plan_id" IS DISTINCT FROM (NEW."plan_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."amount_minor" IS DISTINCT FROM (NEW."amount_minor"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='0dfc8f8cdba5b2d94af86da2b0133d236a1df53a', operation='UPDATE', pgid='pgtrigger_fixed_terms_52901', table='memberships_price', when='BEFORE')),
+            model_name="price",
+            trigger=pgtrigger.compiler.Trigger(
+                name="fixed_terms",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."plan_id" IS DISTINCT FROM (NEW."plan_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."amount_minor" IS DISTINCT FROM (NEW."amount_minor"))',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="0dfc8f8cdba5b2d94af86da2b0133d236a1df53a",
+                    operation="UPDATE",
+                    pgid="pgtrigger_fixed_terms_52901",
+                    table="memberships_price",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='price',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "memberships_priceevent" ("amount_minor", "created_at", "currency", "id", "is_active", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id") VALUES (NEW."amount_minor", NEW."created_at", NEW."currency", NEW."id", NEW."is_active", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."plan_id"); RETURN NULL;', hash='cbc1cf2e0b387fb8b86edae6ec7cb2ec4448c9aa', operation='INSERT', pgid='pgtrigger_insert_insert_15602', table='memberships_price', when='AFTER')),
+            model_name="price",
+            trigger=pgtrigger.compiler.Trigger(
+                name="insert_insert",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func='INSERT INTO "memberships_priceevent" ("amount_minor", "created_at", "currency", "id", "is_active", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id") VALUES (NEW."amount_minor", NEW."created_at", NEW."currency", NEW."id", NEW."is_active", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."plan_id"); RETURN NULL;',
+                    hash="cbc1cf2e0b387fb8b86edae6ec7cb2ec4448c9aa",
+                    operation="INSERT",
+                    pgid="pgtrigger_insert_insert_15602",
+                    table="memberships_price",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='price',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "memberships_priceevent" ("amount_minor", "created_at", "currency", "id", "is_active", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id") VALUES (NEW."amount_minor", NEW."created_at", NEW."currency", NEW."id", NEW."is_active", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."plan_id"); RETURN NULL;', hash='0aac756b12d82cff244c8d36f9a3c43f77df964f', operation='UPDATE', pgid='pgtrigger_update_update_17904', table='memberships_price', when='AFTER')),
+            model_name="price",
+            trigger=pgtrigger.compiler.Trigger(
+                name="update_update",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                    func='INSERT INTO "memberships_priceevent" ("amount_minor", "created_at", "currency", "id", "is_active", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id") VALUES (NEW."amount_minor", NEW."created_at", NEW."currency", NEW."id", NEW."is_active", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."plan_id"); RETURN NULL;',
+                    hash="0aac756b12d82cff244c8d36f9a3c43f77df964f",
+                    operation="UPDATE",
+                    pgid="pgtrigger_update_update_17904",
+                    table="memberships_price",
+                    when="AFTER",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='purchase',
-            index=models.Index(fields=['user', '-id'], name='purchase_by_user'),
+            model_name="purchase",
+            index=models.Index(fields=["user", "-id"], name="purchase_by_user"),
         ),
         migrations.AddIndex(
-            model_name='period',
-            index=models.Index(fields=['user', 'ends_at'], name='period_by_user'),
+            model_name="period",
+            index=models.Index(fields=["user", "ends_at"], name="period_by_user"),
         ),
         migrations.AddConstraint(
-            model_name='period',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='period_forward'),
+            model_name="period",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gt", models.F("starts_at"))), name="period_forward"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='period',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('revoked_at__isnull', True)), expressions=[('user', '='), ('plan', '='), (memberships.models.TimestampRange('starts_at', 'ends_at'), '&&')], name='period_no_overlap'),
+            model_name="period",
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
+                condition=models.Q(("revoked_at__isnull", True)),
+                expressions=[
+                    ("user", "="),
+                    ("plan", "="),
+                    (memberships.models.TimestampRange("starts_at", "ends_at"), "&&"),
+                ],
+                name="period_no_overlap",
+            ),
         ),
     ]

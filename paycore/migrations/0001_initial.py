@@ -2,146 +2,199 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import paycore.encryption
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
+import paycore.encryption
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('scope', models.CharField(db_collation='C', max_length=120)),
-                ('key', models.CharField(db_collation='C', max_length=255)),
-                ('fingerprint', models.BinaryField(max_length=32)),
-                ('resource_id', models.CharField(blank=True, default='', max_length=40)),
-                ('locked_until', models.DateTimeField(null=True)),
-                ('lease_token', models.UUIDField(null=True)),
-                ('response_status', models.SmallIntegerField(null=True)),
-                ('response_body', models.BinaryField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("scope", models.CharField(db_collation="C", max_length=120)),
+                ("key", models.CharField(db_collation="C", max_length=255)),
+                ("fingerprint", models.BinaryField(max_length=32)),
+                ("resource_id", models.CharField(blank=True, default="", max_length=40)),
+                ("locked_until", models.DateTimeField(null=True)),
+                ("lease_token", models.UUIDField(null=True)),
+                ("response_status", models.SmallIntegerField(null=True)),
+                ("response_body", models.BinaryField(null=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'verbose_name': 'idempotency key',
-                'verbose_name_plural': 'idempotency keys',
+                "verbose_name": "idempotency key",
+                "verbose_name_plural": "idempotency keys",
             },
         ),
         migrations.CreateModel(
-            name='Notification',
+            name="Notification",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('key', models.CharField(db_collation='C', max_length=160, unique=True)),
-                ('template', models.CharField(max_length=60)),
-                ('user_id', models.CharField(blank=True, db_collation='C', default='', max_length=40)),
-                ('email', paycore.encryption.EncryptedTextField(aad='paycore_notification.email', editable=True, null=True)),
-                ('phone', paycore.encryption.EncryptedTextField(aad='paycore_notification.phone', editable=True, null=True)),
-                ('language', models.CharField(blank=True, default='', max_length=10)),
-                ('context', paycore.encryption.EncryptedJSONField(aad='paycore_notification.context', editable=True)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('sent', 'Sent'), ('failed', 'Failed')], default='pending', max_length=10)),
-                ('attempts', models.SmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), null=True)),
-                ('lease_token', models.UUIDField(editable=False, null=True)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('sent_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("key", models.CharField(db_collation="C", max_length=160, unique=True)),
+                ("template", models.CharField(max_length=60)),
+                ("user_id", models.CharField(blank=True, db_collation="C", default="", max_length=40)),
+                (
+                    "email",
+                    paycore.encryption.EncryptedTextField(aad="paycore_notification.email", editable=True, null=True),
+                ),
+                (
+                    "phone",
+                    paycore.encryption.EncryptedTextField(aad="paycore_notification.phone", editable=True, null=True),
+                ),
+                ("language", models.CharField(blank=True, default="", max_length=10)),
+                ("context", paycore.encryption.EncryptedJSONField(aad="paycore_notification.context", editable=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("sent", "Sent"), ("failed", "Failed")],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("attempts", models.SmallIntegerField(default=0)),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), null=True),
+                ),
+                ("lease_token", models.UUIDField(editable=False, null=True)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("sent_at", models.DateTimeField(null=True)),
             ],
             options={
-                'verbose_name': 'notification',
-                'verbose_name_plural': 'notifications',
+                "verbose_name": "notification",
+                "verbose_name_plural": "notifications",
             },
         ),
         migrations.CreateModel(
-            name='OutboxMessage',
+            name="OutboxMessage",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('handler', models.CharField(max_length=120)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('done', 'Done'), ('quarantined', 'Quarantined')], default='pending', max_length=12)),
-                ('attempts', models.SmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('done_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("handler", models.CharField(max_length=120)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("done", "Done"), ("quarantined", "Quarantined")],
+                        default="pending",
+                        max_length=12,
+                    ),
+                ),
+                ("attempts", models.SmallIntegerField(default=0)),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), null=True),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("done_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'verbose_name': 'outbox message',
-                'verbose_name_plural': 'outbox messages',
+                "verbose_name": "outbox message",
+                "verbose_name_plural": "outbox messages",
             },
         ),
         migrations.CreateModel(
-            name='EventRecord',
+            name="EventRecord",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=60)),
-                ('object_id', models.CharField(db_collation='C', max_length=40)),
-                ('sequence', models.IntegerField()),
-                ('payload', models.JSONField()),
-                ('request_id', models.CharField(blank=True, default='', max_length=64)),
-                ('occurred_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=60)),
+                ("object_id", models.CharField(db_collation="C", max_length=40)),
+                ("sequence", models.IntegerField()),
+                ("payload", models.JSONField()),
+                ("request_id", models.CharField(blank=True, default="", max_length=64)),
+                ("occurred_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'db_table': 'paycore_event',
-                'constraints': [models.UniqueConstraint(fields=('object_id', 'sequence'), name='event_sequence_unique')],
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "db_table": "paycore_event",
+                "constraints": [
+                    models.UniqueConstraint(fields=("object_id", "sequence"), name="event_sequence_unique")
+                ],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='eventrecord',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='380829e5dcd64f34f582a2547678c80ae8c730f5', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_76731', table='paycore_event', when='BEFORE')),
+            model_name="eventrecord",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="380829e5dcd64f34f582a2547678c80ae8c730f5",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_76731",
+                    table="paycore_event",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='idempotencykey',
-            index=models.Index(fields=['created_at'], name='idempotency_created'),
+            model_name="idempotencykey",
+            index=models.Index(fields=["created_at"], name="idempotency_created"),
         ),
         migrations.AddConstraint(
-            model_name='idempotencykey',
-            constraint=models.UniqueConstraint(fields=('scope', 'key'), name='idempotency_scope_key_unique'),
+            model_name="idempotencykey",
+            constraint=models.UniqueConstraint(fields=("scope", "key"), name="idempotency_scope_key_unique"),
         ),
         migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['next_attempt_at'], name='notification_due'),
+            model_name="notification",
+            index=models.Index(
+                condition=models.Q(("status", "pending")), fields=["next_attempt_at"], name="notification_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(condition=models.Q(('status', 'failed')), fields=['id'], name='notification_failed'),
+            model_name="notification",
+            index=models.Index(condition=models.Q(("status", "failed")), fields=["id"], name="notification_failed"),
         ),
         migrations.AddConstraint(
-            model_name='notification',
-            constraint=models.CheckConstraint(condition=models.Q(('attempts__range', (0, 5))), name='notification_attempts_bounded'),
+            model_name="notification",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("attempts__range", (0, 5))), name="notification_attempts_bounded"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='notification',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'pending'), _negated=True), ('next_attempt_at__isnull', False), _connector='OR'), name='notification_pending_has_next'),
+            model_name="notification",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "pending"), _negated=True), ("next_attempt_at__isnull", False), _connector="OR"
+                ),
+                name="notification_pending_has_next",
+            ),
         ),
         migrations.AddField(
-            model_name='outboxmessage',
-            name='event',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='paycore.eventrecord'),
+            model_name="outboxmessage",
+            name="event",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="messages",
+                to="paycore.eventrecord",
+            ),
         ),
         migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['next_attempt_at'], name='outbox_due'),
+            model_name="outboxmessage",
+            index=models.Index(
+                condition=models.Q(("status", "pending")), fields=["next_attempt_at"], name="outbox_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(condition=models.Q(('status', 'quarantined')), fields=['id'], name='outbox_quarantined'),
+            model_name="outboxmessage",
+            index=models.Index(condition=models.Q(("status", "quarantined")), fields=["id"], name="outbox_quarantined"),
         ),
         migrations.AddConstraint(
-            model_name='outboxmessage',
-            constraint=models.UniqueConstraint(fields=('event', 'handler'), name='outbox_event_handler_unique'),
+            model_name="outboxmessage",
+            constraint=models.UniqueConstraint(fields=("event", "handler"), name="outbox_event_handler_unique"),
         ),
         migrations.AddConstraint(
-            model_name='outboxmessage',
-            constraint=models.CheckConstraint(condition=models.Q(('attempts__lte', 5)), name='outbox_attempts_bounded'),
+            model_name="outboxmessage",
+            constraint=models.CheckConstraint(condition=models.Q(("attempts__lte", 5)), name="outbox_attempts_bounded"),
         ),
     ]

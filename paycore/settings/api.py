@@ -4,7 +4,10 @@ from typing import Any
 
 from paycore.settings import env
 
-PAYCORE_THROTTLE_RATES = {"caller": env.text("PAYCORE_CALLER_RATE", "3000/minute")}
+PAYCORE_THROTTLE_RATES = {
+    "caller": env.text("PAYCORE_CALLER_RATE", "3000/minute"),
+    "pay_page": "20/minute",  # attempts of one checkout session: who tries cards tries many
+}
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -44,7 +44,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=2),
         "options": {"expires": 2},
     },
-    "expire-orders": {"task": "payments.tasks.expire_orders", "schedule": timedelta(seconds=5), "options": {"expires": 5}},
+    "expire-orders": {
+        "task": "payments.tasks.expire_orders",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
     "send-notifications": {
         "task": "paycore.tasks.send_notifications",
         "schedule": timedelta(seconds=3),

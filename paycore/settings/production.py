@@ -7,7 +7,9 @@ from paycore.settings.base import *  # noqa: F403
 
 SECRET_KEY = env.required("PAYCORE_SECRET_KEY", "it signs sessions and links")
 PAYCORE_ENCRYPTION_KEYS = env.required("PAYCORE_ENCRYPTION_KEYS", "it encrypts gateway credentials at rest")
-HEADLESS_JWT_PRIVATE_KEY = env.required("PAYCORE_JWT_PRIVATE_KEY", "it signs the app's access tokens").replace("\\n", "\n")
+HEADLESS_JWT_PRIVATE_KEY = env.required("PAYCORE_JWT_PRIVATE_KEY", "it signs the app's access tokens").replace(
+    "\\n", "\n"
+)
 DATABASES = {"default": env.database(env.required("DATABASE_URL", "PostgreSQL holds everything"))}
 REDIS_URL = CELERY_BROKER_URL = env.required("REDIS_URL", "it carries the bell and the limits")
 ALLOWED_HOSTS = env.required("PAYCORE_ALLOWED_HOSTS", "the host names this service answers to").split(",")

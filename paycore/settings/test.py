@@ -9,4 +9,4 @@ PAYCORE_BASE_URL = "http://testserver"
 ALLOWED_HOSTS = ["*"]
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-PAYCORE_THROTTLE_RATES = {"caller": "1000000/minute"}
+PAYCORE_THROTTLE_RATES = {"caller": "1000000/minute", "pay_page": "1000000/minute"}

@@ -36,9 +36,7 @@ class CheckoutSessionSerializer(serializers.Serializer[CheckoutSession]):
     order = serializers.CharField()
     url = serializers.URLField(help_text=_("Send the payer here."))
     methods = serializers.ListField(child=serializers.CharField())
-    phase = serializers.ChoiceField(
-        choices=["choose", "action", "waiting", "paid", "failed", "canceled", "expired"]
-    )
+    phase = serializers.ChoiceField(choices=["choose", "action", "waiting", "paid", "failed", "canceled", "expired"])
     expires_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
 
@@ -58,7 +56,9 @@ def present_session(session: CheckoutSession) -> dict[str, Any]:
 
 
 _REQUEST = OpenApiExample(
-    "For an order", request_only=True, value={"order": "ord_01kaf5n8xw4q2m7r9t3v6y8z0b", "success_url": "https://shop.example/thanks"}
+    "For an order",
+    request_only=True,
+    value={"order": "ord_01kaf5n8xw4q2m7r9t3v6y8z0b", "success_url": "https://shop.example/thanks"},
 )
 
 

@@ -19,7 +19,7 @@ class TooManyAttempts(PaycoreError):
 
 def count_attempt(session: CheckoutSession) -> None:
     """Count one request to pay. Raises :class:`TooManyAttempts`."""
-    allowance = throttling.take(scope="caller", identity=session.id)
+    allowance = throttling.take(scope="pay_page", identity=session.id)
     if not allowance.is_allowed:
         raise TooManyAttempts(retry_after_seconds=max(1, math.ceil(allowance.retry_after_seconds)))
 

@@ -35,9 +35,7 @@ def session_url(session: CheckoutSession) -> str:
 
 
 def get_session(session_id: str) -> CheckoutSession:
-    session = (
-        CheckoutSession.objects.select_related("order", "order__merchant").filter(id=session_id).first()
-    )
+    session = CheckoutSession.objects.select_related("order", "order__merchant").filter(id=session_id).first()
     if session is None:
         raise NotFound
     return session

@@ -143,7 +143,7 @@ class GatewayRejected(GatewayError):
 
 
 class GatewayUnavailable(GatewayError):
-    """Nothing happened there (connection refused, name not found, explicit "try elsewhere"). Another account may try."""
+    """Nothing happened there (connection refused, no such host, "try elsewhere"). Another account may try."""
 
 
 class GatewayOutcomeUnknown(GatewayError):
@@ -221,7 +221,9 @@ class Gateway(ABC):
 class CaptureCapable(Protocol):
     """Holds first, takes later: ``create_payment`` with ``capture=False`` answers AUTHORIZED."""
 
-    def capture_payment(self, reference: str, *, capture_reference: str, amount_minor: int, currency: str) -> PaymentResult:
+    def capture_payment(
+        self, reference: str, *, capture_reference: str, amount_minor: int, currency: str
+    ) -> PaymentResult:
         """Take ``amount_minor`` more of the held amount; ``capture_reference`` makes it happen once."""
 
     def void_payment(self, reference: str) -> PaymentResult: ...

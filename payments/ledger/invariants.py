@@ -76,7 +76,8 @@ INVARIANTS = (
         """
         SELECT p.id FROM payments_payment p
         LEFT JOIN LATERAL (
-            SELECT coalesce(sum(amount_minor) FILTER (WHERE status IN ('requested', 'approved', 'submitting')), 0) AS pending,
+            SELECT coalesce(sum(amount_minor) FILTER (
+                       WHERE status IN ('requested', 'approved', 'submitting')), 0) AS pending,
                    coalesce(sum(amount_minor) FILTER (WHERE status = 'succeeded'), 0) AS refunded
             FROM payments_refund r WHERE r.payment_id = p.id
         ) AS r ON true

@@ -1,4 +1,4 @@
-"""The hash chain over the books: five-minute stretches, sealed once no running transaction can still write into them."""
+"""The hash chain over the books: stretches of time, sealed once no running transaction can still write into them."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta

@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='cap', primary_key=True, serialize=False)),
                 ('amount_minor', models.BigIntegerField(verbose_name='amount (minor units)')),
+                ('captured_before_minor', models.BigIntegerField(verbose_name='captured before (minor units)')),
                 ('is_final', models.BooleanField(default=True, verbose_name='final')),
                 ('status', models.CharField(default='submitting', max_length=12)),
                 ('failure_code', models.CharField(blank=True, default='', max_length=64)),

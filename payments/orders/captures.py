@@ -15,9 +15,11 @@ from payments.errors import (
     CaptureInProgress,
     NotSupportedByGateway,
     PaymentNotAuthorized,
+    RefusedByGateway,
 )
 from payments.gateways.contract import (
     CaptureCapable,
+    GatewayError,
     GatewayOutcomeUnknown,
     GatewayRejected,
     GatewayUnavailable,
@@ -29,6 +31,7 @@ from payments.orders.models import Capture, Evidence, Payment
 from payments.orders.refunds import lock_payment
 from payments.orders.schedule import QUERY_DELAYS_SECONDS
 from payments.routing.connections import ask, connect
+from payments.routing.models import GatewayAccount
 from payments.routing.services import get_account
 
 log = structlog.get_logger(__name__)
@@ -53,6 +56,7 @@ def request_capture(payment_id: str, *, amount: Money | None, is_final: bool) ->
             capture = Capture.objects.create(
                 payment=payment,
                 amount_minor=asked,
+                captured_before_minor=payment.captured_minor,
                 is_final=is_final or asked == left,
                 next_attempt_at=database_now() + LEASE,
             )
@@ -90,13 +94,26 @@ def send_capture(capture_id: str) -> Capture:
             released = ask(account, adapter.void_payment, payment.id)
             record_payment_result(payment.id, released, source=Evidence.Source.RESPONSE)
     except GatewayRejected as error:
-        return _finish(capture, status="failed", failure_code=error.code or "gateway_rejected")
+        return _finish_refused(capture, account, code=error.code or "gateway_rejected")
     except (GatewayUnavailable, GatewayOutcomeUnknown) as error:
         log.warning("capture_unknown", capture_id=capture.id, reason=error.code or type(error).__name__)
         return capture
     if result.outcome is Outcome.FAILED:
         return _finish(capture, status="failed", failure_code=result.failure_code or "capture_failed")
     return _finish(capture, status="succeeded")
+
+
+def _finish_refused(capture: Capture, account: GatewayAccount, *, code: str) -> Capture:
+    """The first attempt refused is a failure. A repeat may be refused because the first one was done: look."""
+    if capture.attempts > 1:
+        try:
+            result = ask(account, connect(account).fetch_payment, capture.payment_id)
+        except GatewayError:
+            return capture
+        payment = record_payment_result(capture.payment_id, result, source=Evidence.Source.QUERY)
+        if payment.captured_minor >= capture.captured_before_minor + capture.amount_minor:
+            return _finish(capture, status="succeeded")
+    return _finish(capture, status="failed", failure_code=code)
 
 
 def void_payment(payment_id: str) -> Payment:
@@ -116,6 +133,8 @@ def void_payment(payment_id: str) -> Payment:
         raise NotSupportedByGateway
     try:
         result = ask(account, adapter.void_payment, payment.id)
+    except GatewayRejected as error:
+        raise RefusedByGateway(reason=error.code) from error
     except (GatewayUnavailable, GatewayOutcomeUnknown) as error:
         return record_no_answer(payment.id, code=error.code or "unknown", source=Evidence.Source.RESPONSE)
     return record_payment_result(payment.id, result, source=Evidence.Source.RESPONSE)
@@ -125,11 +144,11 @@ def due_captures(*, limit: int) -> list[str]:
     """Ids of captures to send or repeat now, leased."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_capture AS c SET next_attempt_at = clock_timestamp() + %s FROM ("
+            "UPDATE payments_capture AS c SET next_attempt_at = clock_timestamp() + make_interval(secs => %s) FROM ("
             "  SELECT id FROM payments_capture WHERE status = 'submitting' AND next_attempt_at <= clock_timestamp()"
             "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
             ") AS due WHERE c.id = due.id RETURNING c.id",
-            [LEASE, limit],
+            [LEASE.total_seconds(), limit],
         )
         return [row[0] for row in cursor.fetchall()]
 

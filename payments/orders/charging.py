@@ -15,13 +15,14 @@ import structlog
 from django.conf import settings
 from django.db import Error, IntegrityError, transaction
 
-from merchants.queries import get_merchant
+from merchants.queries import known_merchant
 from paycore import bell, idempotency
 from paycore.clock import database_now
 from paycore.errors import NotFound, PaycoreError
 from paycore.idempotency import Key, KeyTaken, StoredResponse
 from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
 from payments.gateways.contract import (
+    GatewayError,
     GatewayOutcomeUnknown,
     GatewayRejected,
     GatewayUnavailable,
@@ -90,18 +91,13 @@ def resume_payment(payment_id: str, *, key: Key, render: Render) -> StoredRespon
     """Finish the work of a process that died: ask the gateway again with the same request number, which is safe."""
     payment = _load(payment_id)
     if payment.status in ("created", "submitting"):
-        account = _account_of(payment)
-        payment = _submit(
-            payment, account, now=database_now(), key=key, render=render, may_try_elsewhere=False
-        )
+        payment = _submit_again(payment, _account_of(payment), key=key, render=render)
     response = render(payment.order, payment)
     idempotency.complete(key, response)
     return response
 
 
-def record_payment_result(
-    payment_id: str, result: PaymentResult, *, source: Evidence.Source
-) -> Payment:
+def record_payment_result(payment_id: str, result: PaymentResult, *, source: Evidence.Source) -> Payment:
     """**The door.** Apply one piece of evidence, once, in one short transaction; the payment as it is afterwards.
 
     Twice, late or out of order is safe: a result that changes nothing is noted as evidence and that is all.
@@ -178,9 +174,22 @@ def _submit(
         result, note = None, error.code or "unknown"
     is_passed_on = may_try_elsewhere and result is not None and result.failure_code == "gateway_unavailable"
     keep = None if is_passed_on else key
-    return _apply(
-        payment, result, source=Evidence.Source.RESPONSE, now=now, note=note, key=keep, render=render
-    )
+    return _apply(payment, result, source=Evidence.Source.RESPONSE, now=now, note=note, key=keep, render=render)
+
+
+def _submit_again(payment: Payment, account: GatewayAccount, *, key: Key, render: Render) -> Payment:
+    """Ask first: what was sent before may have arrived. A refusal now says nothing about what happened then."""
+    adapter = connect(account)
+    result: PaymentResult | None
+    note = ""
+    try:
+        result = ask(account, adapter.fetch_payment, payment.id)
+        if result.outcome is Outcome.NOT_FOUND:
+            result = ask(account, adapter.create_payment, request_of(payment, account))
+    except GatewayError as error:
+        result, note = None, error.code or "unknown"
+    now = database_now()
+    return _apply(payment, result, source=Evidence.Source.RESPONSE, now=now, note=note, key=key, render=render)
 
 
 def request_of(payment: Payment, account: GatewayAccount) -> PaymentRequest:
@@ -260,7 +269,7 @@ def _known(payment: Payment) -> Known:
     return Known(
         order=payment.order,
         payment=payment,
-        merchant=get_merchant(payment.order.merchant_id),
+        merchant=known_merchant(payment.order.merchant_id),
         account=_account_of(payment),
     )
 
@@ -301,4 +310,3 @@ def _refuse_by_code(error: Error) -> NoReturn:
         case "PC002":
             raise OrderHasExpired from error
     raise error
-

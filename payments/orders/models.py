@@ -56,7 +56,10 @@ class Order(models.Model):
     lines = models.JSONField(_("lines"), default=list)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     capture_method = models.CharField(
-        _("capture"), max_length=9, choices=[("automatic", _("Automatic")), ("manual", _("Manual"))], default="automatic"
+        _("capture"),
+        max_length=9,
+        choices=[("automatic", _("Automatic")), ("manual", _("Manual"))],
+        default="automatic",
     )
     expires_at = models.DateTimeField(_("expires"))
     next_attempt_at = models.DateTimeField(_("next look"), null=True, blank=True)
@@ -186,9 +189,7 @@ class Payment(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["order", "-id"], name="payment_by_order"),
-            models.Index(
-                fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="payment_due"
-            ),
+            models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="payment_due"),
         ]
         triggers: ClassVar = [
             transitions.PAYMENT.trigger(),
@@ -219,6 +220,7 @@ class Capture(models.Model):
     id = PrefixedIdField(prefix="cap")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="captures")
     amount_minor = models.BigIntegerField(_("amount (minor units)"))
+    captured_before_minor = models.BigIntegerField(_("captured before (minor units)"))
     is_final = models.BooleanField(_("final"), default=True)
     status = models.CharField(max_length=12, default="submitting")
     failure_code = models.CharField(max_length=64, blank=True, default="")
@@ -231,9 +233,7 @@ class Capture(models.Model):
         verbose_name = _("capture")
         verbose_name_plural = _("captures")
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["payment"], condition=Q(status="submitting"), name="capture_one_under_way"
-            ),
+            models.UniqueConstraint(fields=["payment"], condition=Q(status="submitting"), name="capture_one_under_way"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="capture_amount_positive"),
             models.CheckConstraint(
                 condition=Q(status="submitting", next_attempt_at__isnull=False)
@@ -296,9 +296,7 @@ class Refund(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["payment", "-id"], name="refund_by_payment"),
-            models.Index(
-                fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="refund_due"
-            ),
+            models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="refund_due"),
         ]
         triggers: ClassVar = [
             transitions.REFUND.trigger(),

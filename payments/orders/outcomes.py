@@ -109,27 +109,36 @@ def _move(known: Known, result: PaymentResult, *, target: str, now: datetime) ->
     change = Change(payment={"status": target})
     if result.gateway_reference and not payment.gateway_reference:
         change.payment["gateway_reference"] = result.gateway_reference
-    if target in transitions.PAYMENT.final:
-        change.payment |= {"next_attempt_at": None, "action": None}
+    is_final = target in transitions.PAYMENT.final
+    change.payment["next_attempt_at"] = None if is_final else next_query_at(now, attempts=0)
+    if is_final:
+        change.payment["action"] = None
     else:
-        change.payment |= {"next_attempt_at": next_query_at(now, attempts=0), "poll_attempts": 0}
-    if target == "succeeded":
-        _succeed(known, result, change, now=now)
-    elif target == "authorized":
-        _authorize(known, result, change)
-    elif target == "failed":
-        change.payment |= {
-            "failure_code": result.failure_code or "declined",
-            "failure_message": result.failure_message[:300],
-        }
-        change.events.append(PaymentFailed(payment.id, known.order.id, result.failure_code or "declined"))
-    elif target == "canceled":
-        if known.order.expires_at <= now:
-            change.payment["status"] = "expired"
-        change.events.append(PaymentCanceled(payment.id, known.order.id))
-    elif target == "requires_action":
-        change.payment["action"] = action_as_row(result)
+        change.payment["poll_attempts"] = 0
+    match target:
+        case "succeeded":
+            _succeed(known, result, change, now=now)
+        case "authorized":
+            _authorize(known, result, change)
+        case "failed":
+            _fail(known, result, change)
+        case "canceled":
+            _cancel(known, change, now=now)
+        case "requires_action":
+            change.payment["action"] = action_as_row(result)
     return change
+
+
+def _fail(known: Known, result: PaymentResult, change: Change) -> None:
+    code = result.failure_code or "declined"
+    change.payment |= {"failure_code": code[:64], "failure_message": result.failure_message[:300]}
+    change.events.append(PaymentFailed(known.payment.id, known.order.id, code[:64]))
+
+
+def _cancel(known: Known, change: Change, *, now: datetime) -> None:
+    if known.order.expires_at <= now:
+        change.payment["status"] = "expired"
+    change.events.append(PaymentCanceled(known.payment.id, known.order.id))
 
 
 def _succeed(known: Known, result: PaymentResult, change: Change, *, now: datetime) -> None:

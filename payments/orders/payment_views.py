@@ -2,7 +2,6 @@
 
 import threading
 import time
-from typing import ClassVar
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -24,7 +23,13 @@ from payments.orders.charging import pay_order, resume_payment
 from payments.orders.models import Order, Payment
 from payments.orders.presentation import present_capture, present_payment
 from payments.orders.queries import Viewer, get_order, get_payment, payments_of
-from payments.orders.serializers import CaptureAnswerSerializer, CaptureSerializer, PaymentSerializer, PaySerializer, draft_order
+from payments.orders.serializers import (
+    CaptureAnswerSerializer,
+    CaptureSerializer,
+    PaymentSerializer,
+    PaySerializer,
+    draft_order,
+)
 from payments.orders.services import build_order
 
 MAX_WAIT_SECONDS = 10
@@ -136,7 +141,7 @@ def _number(request: Request, name: str) -> int | None:
 
 class PaymentCaptureView(IdempotentView):
     route = "POST /payments/capture"
-    permission_classes: ClassVar = [IsMerchantServer]
+    permission_classes = [IsMerchantServer]
 
     @extend_schema(
         operation_id="payments_capture",
@@ -168,7 +173,7 @@ class PaymentCaptureView(IdempotentView):
 class PaymentVoidView(APIView):
     """Safe to repeat: nothing is held any more after the first."""
 
-    permission_classes: ClassVar = [IsMerchantServer]
+    permission_classes = [IsMerchantServer]
 
     @extend_schema(
         operation_id="payments_void",
@@ -180,4 +185,3 @@ class PaymentVoidView(APIView):
     def post(self, request: Request, payment_id: str) -> Response:
         payment = get_payment(viewer_of(request), payment_id)
         return Response(present_payment(void_payment(payment.id)))
-

@@ -29,9 +29,8 @@ from payments.events import (
     RefundSucceeded,
 )
 from payments.gateways.contract import (
-    GatewayOutcomeUnknown,
+    GatewayError,
     GatewayRejected,
-    GatewayUnavailable,
     Outcome,
     RefundRequest,
     RefundResult,
@@ -42,6 +41,7 @@ from payments.orders import transitions
 from payments.orders.models import Evidence, Order, Payment, Refund
 from payments.orders.schedule import QUERY_DELAYS_SECONDS
 from payments.routing.connections import ask, connect, webhook_url
+from payments.routing.models import GatewayAccount
 from payments.routing.services import get_account
 from riskcontrol.cases import open_case, resolve_cases
 from riskcontrol.models import Case
@@ -121,7 +121,6 @@ def send_refund(refund_id: str) -> Refund:
     account = get_account(refund.payment.gateway_account_id)
     if account is None:
         raise NotFound
-    adapter = connect(account)
     request = RefundRequest(
         reference=refund.id,
         payment_reference=refund.payment_id,
@@ -133,17 +132,25 @@ def send_refund(refund_id: str) -> Refund:
         webhook_url=webhook_url(account),
     )
     try:
-        if refund.attempts > 1:
-            known = ask(account, adapter.fetch_refund, refund.id)
-            if known.outcome is not Outcome.NOT_FOUND:
-                return record_refund_result(refund.id, known, source=Evidence.Source.QUERY)
-        result = ask(account, adapter.create_refund, request)
-    except GatewayRejected as error:
-        result = RefundResult(refund.id, Outcome.FAILED, failure_code=error.code or "gateway_rejected")
-    except (GatewayUnavailable, GatewayOutcomeUnknown) as error:
+        result = _ask_refund(refund, request, account=account)
+    except GatewayError as error:
         log.warning("refund_unknown", refund_id=refund.id, reason=error.code or type(error).__name__)
         return refund
     return record_refund_result(refund.id, result, source=Evidence.Source.RESPONSE)
+
+
+def _ask_refund(refund: Refund, request: RefundRequest, *, account: GatewayAccount) -> RefundResult:
+    """Send, or ask first when it may have been sent before. Only a refused *sending* of which the gateway knows
+    nothing is evidence that no money went back; a refused question says nothing."""
+    adapter = connect(account)
+    if refund.attempts > 1:
+        known = ask(account, adapter.fetch_refund, refund.id)
+        if known.outcome is not Outcome.NOT_FOUND:
+            return known
+    try:
+        return ask(account, adapter.create_refund, request)
+    except GatewayRejected as error:
+        return RefundResult(refund.id, Outcome.FAILED, failure_code=error.code or "gateway_rejected")
 
 
 def record_refund_result(refund_id: str, result: RefundResult, *, source: Evidence.Source) -> Refund:
@@ -292,10 +299,10 @@ def due_refunds(*, limit: int) -> list[str]:
     """Ids of refunds to send or to ask about now; each is put off by a lease, so that workers share the work."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_refund AS r SET next_attempt_at = clock_timestamp() + %s FROM ("
+            "UPDATE payments_refund AS r SET next_attempt_at = clock_timestamp() + make_interval(secs => %s) FROM ("
             "  SELECT id FROM payments_refund WHERE next_attempt_at <= clock_timestamp()"
             "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
             ") AS due WHERE r.id = due.id RETURNING r.id",
-            [SEND_LEASE, limit],
+            [SEND_LEASE.total_seconds(), limit],
         )
         return [row[0] for row in cursor.fetchall()]

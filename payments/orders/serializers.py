@@ -44,7 +44,7 @@ class OrderDetailsSerializer(StrictSerializer):
     amount_minor = MinorUnitsField(help_text=_("The total, after discount, in the currency's smallest unit."))
     discount_minor = MinorUnitsField(min_value=0, default=0)
     description = StrictCharField(max_length=200)
-    lines = LineSerializer(many=True, required=False, max_length=MAX_LINES)
+    lines = serializers.ListField(child=LineSerializer(), required=False, max_length=MAX_LINES)
     metadata = MetadataField(required=False)
     capture_method = serializers.ChoiceField(choices=["automatic", "manual"], default="automatic")
 

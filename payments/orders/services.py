@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
 
 from paycore.clock import database_now
 from paycore.errors import NotFound
@@ -28,6 +29,7 @@ from payments.routing.connections import ask, connect
 from payments.routing.services import get_account
 
 EXPIRY_LEASE = timedelta(seconds=30)
+HELD_LOOK_AGAIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ def cancel_order(order_id: str) -> Order:
 
 def expire_order(order_id: str) -> Order | None:
     """End an order whose time is over, once no attempt can still take money; None when it has to wait or was paid."""
+    held = Payment.objects.filter(order_id=order_id, status=Payment.Status.AUTHORIZED)
+    if held.exists():
+        # Held money waits for the merchant's capture or void, not for the payer.
+        Order.objects.filter(id=order_id, status=Order.Status.OPEN).update(next_attempt_at=Now() + HELD_LOOK_AGAIN)
+        return None
     if not _close_live_payments(order_id):
         return None
     try:
@@ -113,19 +120,19 @@ def due_orders(*, limit: int) -> list[str]:
     """Ids of open orders whose time is over, leased so that workers share the work."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_order AS o SET next_attempt_at = clock_timestamp() + %s FROM ("
+            "UPDATE payments_order AS o SET next_attempt_at = clock_timestamp() + make_interval(secs => %s) FROM ("
             "  SELECT id FROM payments_order WHERE status = 'open' AND next_attempt_at <= clock_timestamp()"
             "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
             ") AS due WHERE o.id = due.id RETURNING o.id",
-            [EXPIRY_LEASE, limit],
+            [EXPIRY_LEASE.total_seconds(), limit],
         )
         return [row[0] for row in cursor.fetchall()]
 
 
 def _close_live_payments(order_id: str) -> bool:
-    """Ask the gateway to close each live attempt; whether none is left."""
+    """Ask the gateway to close each live attempt; whether none is left. Held money is the merchant's to let go."""
     for payment in Payment.objects.filter(order_id=order_id, status__in=LIVE_PAYMENT):
-        if close_payment(payment).status in LIVE_PAYMENT:
+        if payment.status == Payment.Status.AUTHORIZED or close_payment(payment).status in LIVE_PAYMENT:
             return False
     return True
 
@@ -137,10 +144,10 @@ def close_payment(payment: Payment) -> Payment:
         raise NotFound
     adapter = connect(account)
     try:
-        if not isinstance(adapter, CloseCapable):
-            result = ask(account, adapter.fetch_payment, payment.id)
-        else:
+        if isinstance(adapter, CloseCapable):
             result = ask(account, adapter.close_payment, payment.id)
+        else:
+            result = ask(account, adapter.fetch_payment, payment.id)
     except (GatewayRejected, GatewayUnavailable, GatewayOutcomeUnknown) as error:
         return record_no_answer(payment.id, code=error.code or "unknown", source=Evidence.Source.QUERY)
     return record_payment_result(payment.id, result, source=Evidence.Source.QUERY)

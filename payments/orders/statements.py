@@ -71,9 +71,7 @@ def apply(row: dict[str, Any], *, key: Key | None, response: StoredResponse | No
     return applied
 
 
-def _evidence_as_row(
-    change: Change, result: PaymentResult | None, *, source: Evidence.Source
-) -> dict[str, Any] | None:
+def _evidence_as_row(change: Change, result: PaymentResult | None, *, source: Evidence.Source) -> dict[str, Any] | None:
     if source == Evidence.Source.QUERY and not change.moves and change.note in ("already_known", "not_found"):
         return None
     details: dict[str, Any] = {}

@@ -24,11 +24,11 @@ def due_payments(*, limit: int) -> list[str]:
     """Ids of payments to ask about now, leased so that workers share the work and a dead one's is taken over."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE payments_payment AS p SET next_attempt_at = clock_timestamp() + %s FROM ("
+            "UPDATE payments_payment AS p SET next_attempt_at = clock_timestamp() + make_interval(secs => %s) FROM ("
             "  SELECT id FROM payments_payment WHERE next_attempt_at <= clock_timestamp()"
             "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
             ") AS due WHERE p.id = due.id RETURNING p.id",
-            [LEASE, limit],
+            [LEASE.total_seconds(), limit],
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -40,9 +40,8 @@ def sync_payment(payment_id: str, *, now: datetime) -> Payment:
         raise NotFound
     if payment.is_final:
         return payment
-    if payment.order.status != Order.Status.OPEN or payment.order.expires_at <= now:
-        if payment.status != Payment.Status.AUTHORIZED:
-            return close_payment(payment)
+    if _is_past_its_time(payment, now=now):
+        return close_payment(payment)
     account = get_account(payment.gateway_account_id)
     if account is None:
         raise NotFound
@@ -52,6 +51,12 @@ def sync_payment(payment_id: str, *, now: datetime) -> Payment:
         synced = record_no_answer(payment.id, code=error.code or "unknown", source=Evidence.Source.QUERY)
     else:
         synced = record_payment_result(payment.id, result, source=Evidence.Source.QUERY)
-    if not synced.is_final and synced.status == "submitting" and now - synced.created_at > STUCK_AFTER:
+    if synced.status == Payment.Status.SUBMITTING and now - synced.created_at > STUCK_AFTER:
         open_case(kind=Case.Kind.STUCK, object_id=synced.id, facts={"status": synced.status})
     return synced
+
+
+def _is_past_its_time(payment: Payment, *, now: datetime) -> bool:
+    """Nobody waits for it any more: better closed at the gateway than paid late. Held money is another matter."""
+    is_over = payment.order.status != Order.Status.OPEN or payment.order.expires_at <= now
+    return is_over and payment.status != Payment.Status.AUTHORIZED

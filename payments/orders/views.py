@@ -31,7 +31,7 @@ class OrderListView(IdempotentView):
     route = "POST /orders"
 
     def get_permissions(self) -> list[Any]:
-        return [IsMerchantServer()] if self.request.method == "POST" else super().get_permissions()
+        return [IsMerchantServer()] if self.request.method == "POST" else list(super().get_permissions())
 
     @extend_schema(
         operation_id="orders_list",
@@ -59,7 +59,7 @@ class OrderListView(IdempotentView):
         examples=[examples.ORDER_REQUEST, examples.ORDER],
     )
     def post(self, request: Request) -> HttpResponse:
-        merchant_id = request.auth.merchant_id
+        merchant_id = viewer_of(request).id
         details = OrderDetailsSerializer(data=request.data)
         details.is_valid(raise_exception=True)
 
@@ -71,7 +71,10 @@ class OrderListView(IdempotentView):
 
 class OrderView(APIView):
     @extend_schema(
-        operation_id="orders_show", tags=["Orders"], summary="Show an order", responses=OrderSerializer,
+        operation_id="orders_show",
+        tags=["Orders"],
+        summary="Show an order",
+        responses=OrderSerializer,
         examples=[examples.ORDER],
     )
     def get(self, request: Request, order_id: str) -> Response:
@@ -82,7 +85,10 @@ class OrderCancelView(APIView):
     """Safe to repeat: a second cancel answers ``order_not_open`` and changes nothing."""
 
     @extend_schema(
-        operation_id="orders_cancel", tags=["Orders"], summary="Cancel an open order", request=None,
+        operation_id="orders_cancel",
+        tags=["Orders"],
+        summary="Cancel an open order",
+        request=None,
         responses=OrderSerializer,
     )
     def post(self, request: Request, order_id: str) -> Response:
@@ -140,7 +146,10 @@ class RefundListView(IdempotentView):
 
 class RefundView(APIView):
     @extend_schema(
-        operation_id="refunds_show", tags=["Refunds"], summary="Show a refund", responses=RefundSerializer,
+        operation_id="refunds_show",
+        tags=["Refunds"],
+        summary="Show a refund",
+        responses=RefundSerializer,
         examples=[examples.REFUND],
     )
     def get(self, request: Request, refund_id: str) -> Response:

@@ -1,14 +1,12 @@
 """Which gateway accounts may take a payment, in order of preference, with the reasons kept."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
+from paycore.fresh import Fresh
 from paycore.money import Money
 from payments.errors import MethodNotAvailable
 from payments.routing.models import GatewayAccount
-
-ACCOUNTS_FRESH_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,7 @@ def available_methods(*, merchant_id: str, amount: Money) -> list[str]:
 
 def get_account(account_id: str) -> GatewayAccount | None:
     """One account by id, at most two seconds old; disabled ones as well (their payments still need answers)."""
-    known = _known()
-    return known.get(account_id) or GatewayAccount.objects.filter(id=account_id).first()
+    return _known.get("all").get(account_id) or GatewayAccount.objects.filter(id=account_id).first()
 
 
 def _why_not(account: GatewayAccount, *, amount: Money, method: str) -> str:
@@ -74,23 +71,17 @@ def _why_not(account: GatewayAccount, *, amount: Money, method: str) -> str:
     return ""
 
 
-_cached: tuple[float, dict[str, GatewayAccount]] = (0.0, {})
+def _read_accounts(_key: str) -> dict[str, GatewayAccount]:
+    return {account.id: account for account in GatewayAccount.objects.all()}
 
 
-def _known() -> dict[str, GatewayAccount]:
-    global _cached
-    read_at, accounts = _cached
-    if not read_at or time.monotonic() - read_at > ACCOUNTS_FRESH_SECONDS:
-        accounts = {account.id: account for account in GatewayAccount.objects.all()}
-        _cached = (time.monotonic(), accounts)
-    return accounts
+_known = Fresh(_read_accounts)
 
 
 def _accounts() -> list[GatewayAccount]:
-    return list(_known().values())
+    return list(_known.get("all").values())
 
 
 def forget_accounts() -> None:
-    """For tests and for the admin after a change: read the accounts again."""
-    global _cached
-    _cached = (0.0, {})
+    """An account was changed in this process."""
+    _known.forget()

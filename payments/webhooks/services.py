@@ -49,7 +49,7 @@ def store_webhook(account_id: str, *, headers: Mapping[str, str], body: bytes) -
     try:
         identity = adapter.verify_webhook(headers, body)
     except WebhookRefused as error:
-        metrics.WEBHOOKS_REFUSED.labels(gateway=account.gateway).inc()
+        metrics.WEBHOOKS.labels(gateway=account.gateway, outcome="refused").inc()
         log.warning("webhook_refused", account=account.id, reason=error.code or str(error))
         raise WebhookNotAccepted from error
     with transaction.atomic():
@@ -59,6 +59,7 @@ def store_webhook(account_id: str, *, headers: Mapping[str, str], body: bytes) -
         stored = WebhookReceipt.objects.bulk_create([receipt], ignore_conflicts=True)[0]
         if WebhookReceipt.objects.filter(id=stored.id).exists():
             publish(WebhookReceived(receipt.id))
+    metrics.WEBHOOKS.labels(gateway=account.gateway, outcome="stored").inc()
     status, content_type, words = adapter.webhook_acknowledgement
     return Acknowledgement(status=status, content_type=content_type, body=words)
 

@@ -2,89 +2,217 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import paycore.identifiers
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
 
+import paycore.identifiers
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('merchants', '0001_initial'),
-        ('pghistory', '0007_auto_20250421_0444'),
+        ("merchants", "0001_initial"),
+        ("pghistory", "0007_auto_20250421_0444"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PaymentLimit',
+            name="PaymentLimit",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='lim', primary_key=True, serialize=False)),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('max_amount_minor', models.BigIntegerField(verbose_name='largest payment (minor units)')),
-                ('merchant', models.ForeignKey(blank=True, help_text='Empty: every merchant without a limit of its own.', null=True, on_delete=django.db.models.deletion.PROTECT, to='merchants.merchant', verbose_name='merchant')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="lim", primary_key=True, serialize=False
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("max_amount_minor", models.BigIntegerField(verbose_name="largest payment (minor units)")),
+                (
+                    "merchant",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: every merchant without a limit of its own.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="merchants.merchant",
+                        verbose_name="merchant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'payment limit',
-                'verbose_name_plural': 'payment limits',
+                "verbose_name": "payment limit",
+                "verbose_name_plural": "payment limits",
             },
         ),
         migrations.CreateModel(
-            name='PaymentLimitEvent',
+            name="PaymentLimitEvent",
             fields=[
-                ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
-                ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
-                ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='lim', primary_key=False, serialize=False)),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('max_amount_minor', models.BigIntegerField(verbose_name='largest payment (minor units)')),
-                ('merchant', models.ForeignKey(blank=True, db_constraint=False, help_text='Empty: every merchant without a limit of its own.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='merchants.merchant', verbose_name='merchant')),
-                ('pgh_context', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context')),
-                ('pgh_obj', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='riskcontrol.paymentlimit')),
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="lim", primary_key=False, serialize=False
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("max_amount_minor", models.BigIntegerField(verbose_name="largest payment (minor units)")),
+                (
+                    "merchant",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        help_text="Empty: every merchant without a limit of its own.",
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to="merchants.merchant",
+                        verbose_name="merchant",
+                    ),
+                ),
+                (
+                    "pgh_context",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="pghistory.context",
+                    ),
+                ),
+                (
+                    "pgh_obj",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="events",
+                        to="riskcontrol.paymentlimit",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Case',
+            name="Case",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='case', primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('surplus_payment', 'Surplus money'), ('payment_mismatch', 'Amount or currency differs'), ('unknown_payment', 'Callback about an unknown payment'), ('stuck', 'Unknown for too long'), ('refund_mismatch', 'Refund differs')], max_length=24, verbose_name='kind')),
-                ('status', models.CharField(choices=[('open', 'Open'), ('resolved', 'Resolved')], default='open', max_length=8, verbose_name='status')),
-                ('object_id', models.CharField(db_collation='C', max_length=64, verbose_name='about')),
-                ('facts', models.JSONField(default=dict, verbose_name='facts')),
-                ('resolution', models.CharField(blank=True, default='', max_length=300, verbose_name='resolution')),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='opened')),
-                ('resolved_at', models.DateTimeField(blank=True, null=True, verbose_name='resolved')),
-                ('merchant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='merchants.merchant', verbose_name='merchant')),
-                ('resolved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='resolved by')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="case", primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("surplus_payment", "Surplus money"),
+                            ("payment_mismatch", "Amount or currency differs"),
+                            ("unknown_payment", "Callback about an unknown payment"),
+                            ("stuck", "Unknown for too long"),
+                            ("refund_mismatch", "Refund differs"),
+                        ],
+                        max_length=24,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "Open"), ("resolved", "Resolved")],
+                        default="open",
+                        max_length=8,
+                        verbose_name="status",
+                    ),
+                ),
+                ("object_id", models.CharField(db_collation="C", max_length=64, verbose_name="about")),
+                ("facts", models.JSONField(default=dict, verbose_name="facts")),
+                ("resolution", models.CharField(blank=True, default="", max_length=300, verbose_name="resolution")),
+                (
+                    "opened_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="opened"),
+                ),
+                ("resolved_at", models.DateTimeField(blank=True, null=True, verbose_name="resolved")),
+                (
+                    "merchant",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="merchants.merchant",
+                        verbose_name="merchant",
+                    ),
+                ),
+                (
+                    "resolved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="resolved by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'case',
-                'verbose_name_plural': 'cases',
-                'indexes': [models.Index(fields=['object_id'], name='case_by_object')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'open')), fields=('kind', 'object_id'), name='case_one_open_of_a_kind')],
+                "verbose_name": "case",
+                "verbose_name_plural": "cases",
+                "indexes": [models.Index(fields=["object_id"], name="case_by_object")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", "open")),
+                        fields=("kind", "object_id"),
+                        name="case_one_open_of_a_kind",
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='paymentlimit',
-            constraint=models.UniqueConstraint(fields=('merchant', 'currency'), name='payment_limit_unique', nulls_distinct=False),
+            model_name="paymentlimit",
+            constraint=models.UniqueConstraint(
+                fields=("merchant", "currency"), name="payment_limit_unique", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentlimit',
-            constraint=models.CheckConstraint(condition=models.Q(('max_amount_minor__gt', 0)), name='payment_limit_positive'),
+            model_name="paymentlimit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("max_amount_minor__gt", 0)), name="payment_limit_positive"
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='paymentlimit',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "riskcontrol_paymentlimitevent" ("currency", "id", "max_amount_minor", "merchant_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id") VALUES (NEW."currency", NEW."id", NEW."max_amount_minor", NEW."merchant_id", _pgh_attach_context(), NOW(), \'insert\', NEW."id"); RETURN NULL;', hash='4baebd2d60c1953abe648fdfcce36b0ad02183d6', operation='INSERT', pgid='pgtrigger_insert_insert_ad1b3', table='riskcontrol_paymentlimit', when='AFTER')),
+            model_name="paymentlimit",
+            trigger=pgtrigger.compiler.Trigger(
+                name="insert_insert",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func='INSERT INTO "riskcontrol_paymentlimitevent" ("currency", "id", "max_amount_minor", "merchant_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id") VALUES (NEW."currency", NEW."id", NEW."max_amount_minor", NEW."merchant_id", _pgh_attach_context(), NOW(), \'insert\', NEW."id"); RETURN NULL;',
+                    hash="4baebd2d60c1953abe648fdfcce36b0ad02183d6",
+                    operation="INSERT",
+                    pgid="pgtrigger_insert_insert_ad1b3",
+                    table="riskcontrol_paymentlimit",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='paymentlimit',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "riskcontrol_paymentlimitevent" ("currency", "id", "max_amount_minor", "merchant_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id") VALUES (NEW."currency", NEW."id", NEW."max_amount_minor", NEW."merchant_id", _pgh_attach_context(), NOW(), \'update\', NEW."id"); RETURN NULL;', hash='7d896169400e328dcf25f953a5af28bbb219e2d9', operation='UPDATE', pgid='pgtrigger_update_update_97032', table='riskcontrol_paymentlimit', when='AFTER')),
+            model_name="paymentlimit",
+            trigger=pgtrigger.compiler.Trigger(
+                name="update_update",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                    func='INSERT INTO "riskcontrol_paymentlimitevent" ("currency", "id", "max_amount_minor", "merchant_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id") VALUES (NEW."currency", NEW."id", NEW."max_amount_minor", NEW."merchant_id", _pgh_attach_context(), NOW(), \'update\', NEW."id"); RETURN NULL;',
+                    hash="7d896169400e328dcf25f953a5af28bbb219e2d9",
+                    operation="UPDATE",
+                    pgid="pgtrigger_update_update_97032",
+                    table="riskcontrol_paymentlimit",
+                    when="AFTER",
+                ),
+            ),
         ),
     ]

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from payments.checkout.models import CheckoutSession
 from payments.orders.models import Payment
 from tests.actors import assert_books_are_whole
-from tests.browser.conftest import World
+from tests.browser.conftest import World, watch
 
 
 def choose(page: Page, method: str, *, test_card: str = "") -> None:
@@ -25,9 +25,7 @@ def statuses(session: CheckoutSession) -> list[str]:
     return list(Payment.objects.filter(order_id=session.order_id).order_by("id").values_list("status", flat=True))
 
 
-def test_paying_by_card_shows_the_receipt_and_fills_the_books(
-    page: Page, session: CheckoutSession, pay_url: str
-) -> None:
+def test_paying_by_card_shows_a_receipt_and_fills_the_books(page: Page, session: CheckoutSession, pay_url: str) -> None:
     page.goto(pay_url)
     expect(page.get_by_text("$19.99", exact=True).first).to_be_visible()
     expect(page.get_by_text("-$2.00")).to_be_visible()
@@ -147,9 +145,12 @@ def test_keyboard_alone_is_enough(page: Page, session: CheckoutSession, pay_url:
     assert statuses(session) == ["succeeded"]
 
 
-def test_page_speaks_the_language_of_the_browser_and_changes_it_on_request(browser: Browser, pay_url: str) -> None:
+def test_page_speaks_the_language_of_the_browser_and_changes_it_on_request(
+    browser: Browser, address: str, pay_url: str
+) -> None:
     context = browser.new_context(locale="zh-CN")
     page = context.new_page()
+    wrong = watch(page, allowed=(f"{address}/",))
     page.goto(pay_url)
     title_is(page, "选择支付方式")
     expect(page.get_by_role("button", name="支付 US$19.99")).to_be_visible()
@@ -159,6 +160,7 @@ def test_page_speaks_the_language_of_the_browser_and_changes_it_on_request(brows
     page.reload()
     title_is(page, "How would you like to pay?")
     context.close()
+    assert wrong == []
 
 
 def test_payer_without_scripts_pays_all_the_same(browser: Browser, session: CheckoutSession, pay_url: str) -> None:

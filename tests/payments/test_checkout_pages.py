@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
 
 from merchants.models import Merchant
 from paycore.clock import now
@@ -96,10 +95,13 @@ def test_paying_answers_303_and_the_page_then_shows_the_receipt(session: Checkou
     assert Payment.objects.get(order_id=session.order_id).status == "succeeded"
 
 
-def test_form_sent_twice_pays_once(session: CheckoutSession) -> None:
-    first, second = pay(session), pay(session)
+def test_form_sent_twice_is_one_attempt_and_a_fresh_form_is_another(session: CheckoutSession) -> None:
+    declined = {"token": "tok_decline_card_declined"}
+    first, second = pay(session, **declined), pay(session, **declined)
     assert first.status_code == second.status_code == 303
     assert Payment.objects.filter(order_id=session.order_id).count() == 1
+    pay(session, key="page_2", **declined)
+    assert Payment.objects.filter(order_id=session.order_id).count() == 2
 
 
 def test_second_form_while_the_first_is_under_way_starts_nothing(session: CheckoutSession) -> None:
@@ -159,8 +161,8 @@ def test_form_of_the_page_itself_passes_the_csrf_check(session: CheckoutSession)
     assert Payment.objects.get(order_id=session.order_id).status == "succeeded"
 
 
-def test_too_many_attempts_are_stopped_before_the_provider(session: CheckoutSession, settings: SettingsWrapper) -> None:
-    settings.PAYCORE_THROTTLE_RATES = {"caller": "1/hour"}
+def test_too_many_attempts_are_stopped_before_the_provider(session: CheckoutSession, settings: Any) -> None:
+    settings.PAYCORE_THROTTLE_RATES = {"pay_page": "1/hour"}
     pay(session, token="tok_decline_card_declined")
     response = pay(session, key="page_2")
     assert response.status_code == 429
@@ -273,7 +275,7 @@ def test_turning_back_closes_the_waiting_attempt_but_no_other(session: CheckoutS
     assert Payment.objects.filter(order_id=session.order_id).order_by("-id")[0].status == "submitting"
 
 
-def test_test_cards_exist_only_in_the_sandbox(session: CheckoutSession, settings: SettingsWrapper) -> None:
+def test_test_cards_exist_only_in_the_sandbox(session: CheckoutSession, settings: Any) -> None:
     assert "Test card" in text_of(show(session))
     settings.PAYCORE_SANDBOX_MODE = False
     page = text_of(show(session))
@@ -337,9 +339,7 @@ def test_language_is_remembered_and_leaves_the_address(session: CheckoutSession)
     assert "选择支付方式" in text_of(client.get(f"/pay/{session.id}"))
 
 
-def test_first_page_offers_a_test_payment_only_in_the_sandbox(
-    db: None, platform: Merchant, settings: SettingsWrapper
-) -> None:
+def test_first_page_offers_a_test_payment_only_in_the_sandbox(db: None, platform: Merchant, settings: Any) -> None:
     response = Client().post("/try")
     order = Order.objects.get()
     assert response.status_code == 303
@@ -359,9 +359,7 @@ def test_test_payment_without_a_platform_merchant_is_a_page_and_no_order(db: Non
     assert not Order.objects.exists()
 
 
-def test_first_page_names_the_demo_logins_in_the_sandbox_only(
-    db: None, settings: SettingsWrapper, tmp_path: Any
-) -> None:
+def test_demo_logins_are_named_in_the_sandbox_only(db: None, settings: Any, tmp_path: Any) -> None:
     settings.STATE_DIR = tmp_path
     assert "Demo logins" not in text_of(Client().get("/"))
     logins = [{"who": "Staff", "login": "ops@x.example", "password": "<b>", "address": "/ops/"}, "nonsense"]

@@ -76,9 +76,7 @@ class Command(BaseCommand):
 
     def _sign_up(self, app: App) -> None:
         email = f"ada-{uuid.uuid4().hex[:8]}@demo.example"
-        answer = app.post(
-            "/auth/app/v1/auth/signup", {"email": email, "password": uuid.uuid4().hex}, expected=200
-        )
+        answer = app.post("/auth/app/v1/auth/signup", {"email": email, "password": uuid.uuid4().hex}, expected=200)
         app.token = answer["meta"]["access_token"]
         me = app.get("/me")
         self._tell(f"Ada signs up with {email} and is {me['id']}")

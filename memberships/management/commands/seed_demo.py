@@ -16,10 +16,17 @@ from merchants.services import add_member, create_api_key
 from payments.routing.models import GatewayAccount
 from riskcontrol.models import PaymentLimit
 
-PLANS = (
+PLANS: tuple[tuple[str, str, str, int, dict[str, int | None], dict[str, int]], ...] = (
     ("free", "Free", "免费版", 0, {"projects": 1, "exports": 3}, {}),
     ("premium", "Premium", "高级版", 1, {"projects": 20, "exports": 100}, {"USD": 1999, "EUR": 1899, "CNY": 12800}),
-    ("platinum", "Platinum", "铂金版", 2, {"projects": None, "exports": None}, {"USD": 4999, "EUR": 4699, "CNY": 32800}),
+    (
+        "platinum",
+        "Platinum",
+        "铂金版",
+        2,
+        {"projects": None, "exports": None},
+        {"USD": 4999, "EUR": 4699, "CNY": 32800},
+    ),
 )
 LIMITS = {"USD": 1_000_000, "EUR": 1_000_000, "CNY": 7_000_000}
 
@@ -48,9 +55,9 @@ def _seed(known: dict[str, Any]) -> dict[str, Any]:
     for currency, maximum in LIMITS.items():
         PaymentLimit.objects.get_or_create(merchant=None, currency=currency, defaults={"max_amount_minor": maximum})
     passwords = known.get("passwords", {})
-    staff = _user("ops@demo.example", "Olivia Ops", passwords, is_staff=True, is_superuser=True)
+    staff = _user("ops@demo.example", "Olivia Ops", passwords, is_staff=True)
     # A second person, for what one may not decide alone.
-    _user("review@demo.example", "Rafael Review", passwords, is_staff=True, is_superuser=True)
+    _user("review@demo.example", "Rafael Review", passwords, is_staff=True)
     owner = _user("owner@demo.example", "Mei Merchant", passwords)
     if not shop.members.filter(user=owner).exists():
         add_member(merchant=shop, user=owner, role="owner")
@@ -131,10 +138,10 @@ def _gateway_account() -> None:
         account.save()
 
 
-def _user(email: str, name: str, passwords: dict[str, str], **rights: bool) -> User:
+def _user(email: str, name: str, passwords: dict[str, str], *, is_staff: bool = False) -> User:
     user = User.objects.filter(email=email).first()
     if user is None:
-        user = User.objects.create_user(email, name=name, **rights)
+        user = User.objects.create_user(email, name=name, is_staff=is_staff, is_superuser=is_staff)
     if email not in passwords or not user.check_password(passwords[email]):
         passwords[email] = secrets.token_urlsafe(9)
         user.set_password(passwords[email])

@@ -1,0 +1,257 @@
+"""The tables of a page. Each reads what belongs to one row, by an index."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.utils.formats import localize
+from django.utils.timezone import template_localtime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from paycore.models import EventRecord
+from payments.admin.columns import (
+    account_cell,
+    facts,
+    money,
+    money_or_none,
+    object_link,
+    page_link,
+    state_label,
+    tag,
+)
+from payments.admin.pages import Panel
+from payments.checkout.presentation import failure_text, look_of
+from payments.ledger.models import Transfer
+from payments.orders.models import Capture, Evidence, Order, Payment, Refund
+from payments.orders.queries import evidence_about
+from payments.routing.models import GatewayAccount
+
+NEWEST = 50
+
+
+def moment(value: Any) -> str:
+    return str(localize(template_localtime(value))) if value else "–"
+
+
+def lines_panel(order: Order) -> Panel:
+    rows: list[Sequence[object]] = [
+        (line.get("description", ""), line.get("quantity", 1), money(line.get("amount_minor", 0), order.currency))
+        for line in order.lines
+    ]
+    if order.discount_minor:
+        rows.append((_("Discount"), "", money(-order.discount_minor, order.currency)))
+    if rows:
+        rows.append((_("Total"), "", money(order.amount_minor, order.currency)))
+    return Panel(
+        title=_("What was ordered"),
+        headers=(_("Description"), _("Quantity"), _("Amount")),
+        rows=rows,
+        numbers={1, 2},
+        empty=_("The merchant named no lines."),
+    )
+
+
+def payments_panel(order: Order, *, site: str, is_staff: bool) -> Panel:
+    headers = [_("Payment"), _("Status"), _("Method"), _("Amount"), _("Captured"), _("Refunded"), _("Created")]
+    rows = []
+    payments = order.payments.select_related("gateway_account").order_by("-id")[:NEWEST]
+    for payment in payments:
+        row: list[object] = [
+            page_link(site, "payments_payment", payment.id),
+            payment_state(payment),
+            look_of(payment.method).name,
+            money(payment.amount_minor, payment.currency),
+            money_or_none(payment.captured_minor, payment.currency),
+            money_or_none(payment.refunded_minor, payment.currency),
+            moment(payment.created_at),
+        ]
+        if is_staff:
+            row.append(page_link(site, "payments_gatewayaccount", payment.gateway_account_id, text=payment.gateway_account))
+        rows.append(row)
+    if is_staff:
+        headers.append(_("Gateway account"))
+    return Panel(
+        title=_("Payments"), headers=headers, rows=rows, numbers={3, 4, 5}, empty=_("Nobody has tried to pay yet.")
+    )
+
+
+def payment_state(payment: Payment) -> Any:
+    state = state_label(payment.status, payment.get_status_display())
+    return state + " " + tag(_("Surplus"), "danger") if payment.is_surplus else state
+
+
+def captures_panel(payment: Payment) -> Panel:
+    rows = [
+        (
+            capture.id,
+            state_label(capture.status, dict(Refund.Status.choices).get(capture.status, capture.status)),
+            money(capture.amount_minor, payment.currency),
+            _("yes") if capture.is_final else _("no"),
+            capture.failure_code or "–",
+            moment(capture.created_at),
+        )
+        for capture in Capture.objects.filter(payment=payment).order_by("-id")[:NEWEST]
+    ]
+    headers = (_("Capture"), _("Status"), _("Amount"), _("Lets the rest go"), _("Failure"), _("Created"))
+    return Panel(title=_("Captures"), headers=headers, rows=rows, numbers={2})
+
+
+def refunds_panel(refunds: Iterable[Refund], *, site: str) -> Panel:
+    rows = [
+        (
+            page_link(site, "payments_refund", refund.id),
+            state_label(refund.status, refund.get_status_display()),
+            money(refund.amount_minor, refund.currency),
+            refund.reason,
+            moment(refund.created_at),
+        )
+        for refund in refunds
+    ]
+    headers = (_("Refund"), _("Status"), _("Amount"), _("Reason"), _("Requested"))
+    return Panel(title=_("Refunds"), headers=headers, rows=rows, numbers={2}, empty=_("Nothing was given back."))
+
+
+def sessions_panel(order: Order, *, site: str) -> Panel:
+    sessions = order.checkout_sessions.order_by("-id")[:NEWEST]
+    rows = [
+        (page_link(site, "payments_checkoutsession", session.id), session.created_by, moment(session.created_at))
+        for session in sessions
+    ]
+    headers = (_("Checkout session"), _("Created by"), _("Created"))
+    return Panel(title=_("Hosted checkout"), headers=headers, rows=rows, empty=_("No hosted page was asked for."))
+
+
+def transfers_panel(objects: Sequence[tuple[str, str]]) -> Panel:
+    """What the books say of these (business type, id) pairs, oldest first."""
+    found = Transfer.objects.filter(
+        posting__business_type__in={kind for kind, _id in objects},
+        posting__business_id__in=[object_id for _kind, object_id in objects],
+    ).select_related("posting", "debit_account", "credit_account")
+    return Panel(
+        title=_("In the books"),
+        headers=(_("When"), _("Occasion"), _("From"), _("To"), _("Amount")),
+        rows=[transfer_row(transfer) for transfer in found.order_by("id")[:200]],
+        numbers={4},
+        empty=_("No money has moved."),
+    )
+
+
+def transfer_row(transfer: Transfer) -> Sequence[object]:
+    """A debited account receives on its asset side what the credited one gives."""
+    posting, debit, credit = transfer.posting, transfer.debit_account, transfer.credit_account
+    return (
+        moment(posting.posted_at),
+        occasion(posting.business_type, posting.phase),
+        account_cell(credit.code),
+        account_cell(debit.code),
+        money(transfer.amount_minor, debit.currency),
+    )
+
+
+def occasion(business_type: str, phase: str) -> str:
+    """``payment``, ``capture:1999`` → "Payment: captured"."""
+    known = {
+        ("payment", "capture"): gettext("Payment captured"),
+        ("payment", "surplus_accepted"): gettext("Surplus given to its order"),
+        ("refund", "succeeded"): gettext("Refund sent"),
+    }
+    return known.get((business_type, phase.partition(":")[0]), f"{business_type} {phase}")
+
+
+def events_panel(object_ids: Sequence[str], *, site: str) -> Panel:
+    events = EventRecord.objects.filter(object_id__in=object_ids).order_by("id")[:200]
+    rows = [(moment(event.occurred_at), event.name, object_link(site, event.object_id)) for event in events]
+    return Panel(title=_("What happened"), headers=(_("When"), _("Event"), _("About")), rows=rows)
+
+
+def evidence_panel(object_id: str) -> Panel:
+    rows = [
+        (
+            moment(evidence.received_at),
+            evidence.get_source_display(),
+            evidence.outcome or "–",
+            _changed(evidence),
+            facts(evidence.facts()),
+        )
+        for evidence in evidence_about(object_id)[-200:]
+    ]
+    return Panel(
+        title=_("Evidence"),
+        note=_("Everything anybody said, applied or not."),
+        headers=(_("When"), _("Source"), _("It said"), _("Effect"), _("Details")),
+        rows=rows,
+    )
+
+
+def _changed(evidence: Evidence) -> object:
+    if evidence.is_applied:
+        return tag(_("applied"), "success")
+    return evidence.note.replace("_", " ") or _("nothing new")
+
+
+def routing_panel(payment: Payment, *, site: str) -> Panel:
+    """Why this gateway account was asked and not another."""
+    candidates = payment.routing.get("candidates", [])
+    chosen = list(payment.routing.get("chosen", []))
+    names = GatewayAccount.objects.in_bulk([candidate["account"] for candidate in candidates])
+    rows = []
+    for candidate in sorted(candidates, key=lambda entry: _rank(entry["account"], chosen=chosen)):
+        account_id = candidate["account"]
+        rows.append(
+            (
+                page_link(site, "payments_gatewayaccount", account_id, text=names.get(account_id, account_id)),
+                _verdict(candidate, payment=payment, chosen=chosen),
+                money(candidate.get("expected_fee_minor", 0), payment.currency),
+            )
+        )
+    return Panel(
+        title=_("Routing"),
+        headers=(_("Gateway account"), _("Verdict"), _("Expected fee")),
+        rows=rows,
+        numbers={2},
+        empty=_("No trace was kept."),
+    )
+
+
+def _rank(account_id: str, *, chosen: list[str]) -> int:
+    return chosen.index(account_id) if account_id in chosen else len(chosen)
+
+
+def _verdict(candidate: dict[str, Any], *, payment: Payment, chosen: list[str]) -> object:
+    if candidate["account"] == payment.gateway_account_id:
+        return tag(_("Asked"), "success")
+    if candidate["account"] in chosen:
+        return tag(gettext("Choice %(place)d") % {"place": chosen.index(candidate["account"]) + 1}, "info")
+    reasons = {
+        "disabled": _("The account is switched off"),
+        "method": _("It does not take this method"),
+        "currency": _("It does not take this currency"),
+        "below_minimum": _("The amount is below its minimum"),
+        "above_maximum": _("The amount is above its maximum"),
+    }
+    return reasons.get(candidate.get("excluded", ""), candidate.get("excluded") or "–")
+
+
+def risk_text(payment: Payment) -> str:
+    """The risk decision as a sentence."""
+    actions = {"allow": gettext("Allowed")}
+    decided = payment.risk.get("action", "")
+    reasons = [_reason(str(reason), payment=payment) for reason in payment.risk.get("reasons", [])]
+    return ": ".join(filter(None, [actions.get(decided, decided), ", ".join(reasons)])) or "–"
+
+
+def _reason(reason: str, *, payment: Payment) -> str:
+    name, _colon, value = reason.partition(":")
+    if name == "no_limit":
+        return gettext("no limit is set")
+    if name == "limit" and value.isdigit():
+        return gettext("not above the limit of %(limit)s") % {"limit": money(int(value), payment.currency)}
+    return reason
+
+
+def failure(payment: Payment) -> str:
+    """Why it failed, in our words, with the code and what the gateway said."""
+    if not payment.failure_code:
+        return "–"
+    said = f" “{payment.failure_message}”" if payment.failure_message else ""
+    return f"{failure_text(payment.failure_code).headline} ({payment.failure_code}){said}"
