@@ -13,12 +13,13 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from paycore import bell, events, metrics
 from paycore.logs import bound_request
 
 MAX_ATTEMPTS = 5
+LOCK_NOT_AVAILABLE = "55P03"
 LEASE = "60 seconds"
 RETRY_AFTER = ("1 second", "10 seconds", "1 minute", "10 minutes")
 
@@ -39,7 +40,7 @@ _CLAIM = """
 """
 _LOCK_MINE = """
     SELECT 1 FROM paycore_outboxmessage
-    WHERE id = %s AND lease_token = %s AND status = 'pending' FOR UPDATE SKIP LOCKED
+    WHERE id = %s AND lease_token = %s AND status = 'pending' FOR UPDATE
 """
 _DONE = """
     UPDATE paycore_outboxmessage
@@ -133,16 +134,32 @@ def _deliver(message: _Message, *, token: uuid.UUID) -> None:
     with bound_request(request_id=message.request_id, handler=message.handler):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(_LOCK_MINE, [message.id, str(token)])
-                if cursor.fetchone() is None:
+                if not _is_still_mine(cursor, message, token=token):
                     return
                 events.run_handler(
                     handler=message.handler, event_name=message.event_name, payload=_as_dict(message.payload)
                 )
                 cursor.execute(_DONE, [message.id])
             metrics.OUTBOX_HANDLED.labels(outcome="done").inc()
+        except _HeldByAnother:
+            return
         except Exception:
             _record_failure(message, token=token, error=traceback.format_exc(limit=-8))
+
+
+class _HeldByAnother(Exception):
+    """An earlier holder of the lease is still inside its handler: the message is left to its lease."""
+
+
+def _is_still_mine(cursor: Any, message: _Message, *, token: uuid.UUID) -> bool:
+    """Waits for whoever looks at the row just now: a claimer that passed it by keeps it locked until its commit."""
+    try:
+        cursor.execute(_LOCK_MINE, [message.id, str(token)])
+    except OperationalError as error:
+        if getattr(error.__cause__, "pgcode", "") == LOCK_NOT_AVAILABLE:
+            raise _HeldByAnother from error
+        raise
+    return cursor.fetchone() is not None
 
 
 def _record_failure(message: _Message, *, token: uuid.UUID, error: str) -> None:
