@@ -54,7 +54,7 @@ def activate_purchase(order_id: str) -> Period | None:
     purchase = _lock_purchase(order_id)
     if purchase is None or Period.objects.filter(purchase=purchase).exists():
         return None
-    now, plan = database_now(), purchase.price.plan
+    now, plan = database_now(subject=purchase.user_id), purchase.price.plan
     running = Period.objects.filter(user_id=purchase.user_id, plan=plan, revoked_at=None, ends_at__gt=now)
     last = running.order_by("-ends_at").first()
     starts_at: datetime = last.ends_at if last else now
@@ -85,7 +85,7 @@ def revoke_purchase(order_id: str) -> Period | None:
     period = Period.objects.filter(purchase=purchase, revoked_at=None).first() if purchase else None
     if period is None:
         return None
-    period.revoked_at = database_now()
+    period.revoked_at = database_now(subject=period.user_id)
     period.save(update_fields=["revoked_at"])
     publish(MembershipRevoked(period.id, period.user_id))
     return period

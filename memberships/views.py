@@ -117,8 +117,9 @@ class MembershipView(APIView):
         operation_id="membership_show", tags=["Memberships"], summary="My membership", responses=MembershipSerializer
     )
     def get(self, request: Request) -> Response:
-        now = database_now()
-        membership = membership_of(signed_in_user(request), now=now)
+        user = signed_in_user(request)
+        now = database_now(subject=user.id)
+        membership = membership_of(user, now=now)
         plan, period = membership.plan, membership.period
         return Response(
             {
@@ -128,7 +129,7 @@ class MembershipView(APIView):
                 "status": "active" if period else "free",
                 "period_started_at": period.starts_at if period else None,
                 "period_ends_at": period.ends_at if period else None,
-                "paid_until": paid_until(signed_in_user(request), plan=period.plan, now=now) if period else None,
+                "paid_until": paid_until(user, plan=period.plan, now=now) if period else None,
             }
         )
 
@@ -144,7 +145,8 @@ class EntitlementListView(APIView):
         responses=EntitlementListSerializer,
     )
     def get(self, request: Request) -> Response:
-        membership = membership_of(signed_in_user(request), now=database_now())
+        user = signed_in_user(request)
+        membership = membership_of(user, now=database_now(subject=user.id))
         plan, period = membership.plan, membership.period
         data = [
             {

@@ -4,6 +4,7 @@ With ``PROMETHEUS_MULTIPROC_DIR`` set for web, worker and beat (before Python st
 """
 
 import os
+from collections.abc import Iterator
 
 from django.db import DatabaseError, connection
 from prometheus_client import (
@@ -11,11 +12,11 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
 )
+from prometheus_client.core import GaugeMetricFamily
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -72,20 +73,29 @@ def forget_process(process_id: int) -> None:
         multiprocess.mark_process_dead(process_id)  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
 
 
+class _Database:
+    """A collector: asked at each scrape, so nothing stale stays in the files that the web processes share."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(_OUTBOX)
+                pending, quarantined, oldest_seconds = cursor.fetchone()
+        except DatabaseError:
+            yield _gauge("paycore_database_up", "Whether the database answered this scrape.", 0)
+            return
+        yield _gauge("paycore_database_up", "Whether the database answered this scrape.", 1)
+        yield _gauge("paycore_outbox_pending", "Messages waiting.", pending)
+        yield _gauge("paycore_outbox_quarantined", "Messages a person must look at.", quarantined)
+        late = max(0.0, float(oldest_seconds))
+        yield _gauge("paycore_outbox_overdue_seconds", "How late the oldest message is.", late)
+
+
+def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_text, value=value)
+
+
 def _of_database() -> CollectorRegistry:
-    registry = CollectorRegistry()
-    is_up = Gauge("paycore_database_up", "Whether the database answered this scrape.", registry=registry)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_OUTBOX)
-            pending, quarantined, oldest_seconds = cursor.fetchone()
-    except DatabaseError:
-        is_up.set(0)
-        return registry
-    is_up.set(1)
-    Gauge("paycore_outbox_pending", "Messages waiting.", registry=registry).set(pending)
-    Gauge("paycore_outbox_quarantined", "Messages a person must look at.", registry=registry).set(quarantined)
-    Gauge("paycore_outbox_overdue_seconds", "How late the oldest message is.", registry=registry).set(
-        max(0.0, float(oldest_seconds))
-    )
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Database())
     return registry

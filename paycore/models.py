@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from paycore.notifications.models import Notification
 
-__all__ = ["EventRecord", "IdempotencyKey", "Notification", "OutboxMessage"]
+__all__ = ["ClockOffset", "EventRecord", "IdempotencyKey", "Notification", "OutboxMessage"]
 
 
 class EventRecord(models.Model):
@@ -69,6 +69,20 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.handler} ← {self.event_id}"
+
+
+class ClockOffset(models.Model):
+    """How far ahead of the database's clock one subject lives, in sandbox mode (``paycore/clock.py``)."""
+
+    subject = models.CharField(max_length=40, primary_key=True, db_collation="C")
+    offset = models.DurationField()
+
+    class Meta:
+        verbose_name = _("sandbox clock")
+        verbose_name_plural = _("sandbox clocks")
+
+    def __str__(self) -> str:
+        return f"{self.subject} +{self.offset}"
 
 
 class IdempotencyKey(models.Model):

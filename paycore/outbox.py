@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from paycore import bell, events, metrics
+from paycore import bell, clock, events, metrics
+from paycore.alerts import raise_alert
 from paycore.logs import bound_request
 
 MAX_ATTEMPTS = 5
@@ -183,7 +183,7 @@ def _record_failure(message: _Message, *, token: uuid.UUID, error: str) -> None:
 
 def _alert(*, message_id: int, handler: str) -> None:
     metrics.OUTBOX_QUARANTINED.inc()
-    log.error("outbox_message_quarantined", message_id=message_id, handler=handler, alert=settings.PAYCORE_ALERTS_TO)
+    raise_alert(what="outbox message quarantined", object_id=f"{message_id} {handler}", now=clock.now())
 
 
 def _as_dict(payload: Any) -> dict[str, Any]:

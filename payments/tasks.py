@@ -1,9 +1,9 @@
 """The clock of payments. Each task looks for due rows, may run twice at once, and may be lost."""
 
-import structlog
 from celery import shared_task
 
-from paycore import bell
+from paycore import bell, clock
+from paycore.alerts import raise_alert
 from paycore.clock import database_now
 from payments.bells import CAPTURES, PAYMENTS, REFUNDS
 from payments.ledger.invariants import run_checks
@@ -14,7 +14,6 @@ from payments.orders.services import due_orders, expire_order
 from payments.orders.syncing import due_payments, sync_payment
 
 BATCH = 20
-log = structlog.get_logger(__name__)
 
 
 @shared_task
@@ -56,7 +55,8 @@ def expire_orders() -> int:
 def check_books() -> int:
     findings = run_checks()
     for finding in findings:
-        log.error("invariant_broken", invariant=finding.code, rows=finding.count, examples=finding.examples)
+        what = f"invariant {finding.code} broken"
+        raise_alert(what=what, object_id=f"{finding.count}: {', '.join(finding.examples)}"[:120], now=clock.now())
     return len(findings)
 
 

@@ -4,10 +4,9 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import AllowAny
 
 _WRITES = ("POST", "PUT", "PATCH")
-_EVERYBODY_OR_ANYBODY = (AllowAny, IsAuthenticated)
 
 
 class ProblemAutoSchema(AutoSchema):
@@ -44,12 +43,12 @@ class ProblemAutoSchema(AutoSchema):
     def _problems(self, operation: dict[str, Any]) -> dict[str, str]:
         takes_body = self.method in _WRITES and "requestBody" in operation
         takes_query = any(parameter.get("in") == "query" for parameter in operation.get("parameters", []))
-        permissions = self.view.get_permissions()
+        is_public = all(type(permission) is AllowAny for permission in self.view.get_permissions())
         applies = {
             ("400", "ValidationFailed"): takes_body or takes_query or self._is_idempotent(),
-            ("401", "AuthenticationRequired"): not any(type(permission) is AllowAny for permission in permissions),
-            ("403", "PermissionDenied"): any(type(one) not in _EVERYBODY_OR_ANYBODY for one in permissions),
-            ("404", "NotFound"): "{" in self.path,
+            ("401", "AuthenticationRequired"): not is_public,
+            ("403", "PermissionDenied"): not is_public,
+            ("404", "NotFound"): "{" in self.path or self._is_idempotent(),  # a body names objects too
             ("409", "Conflict"): self.method == "POST",
             ("413", "BodyTooLarge"): takes_body,
             ("415", "UnsupportedMediaType"): takes_body,

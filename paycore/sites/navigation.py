@@ -31,9 +31,9 @@ _MONEY = Group(
         "payments.order receipt_long",
         "payments.payment payments",
         "payments.refund undo",
+        "payments.capture download",
         "payments.dispute gavel",
         "payments.checkoutsession shopping_cart_checkout",
-        "payments.surplus move_down",
     ),
 )
 _MEMBERSHIPS = Group(
@@ -43,33 +43,32 @@ _MEMBERSHIPS = Group(
         "memberships.plan sell",
         "memberships.price price_change",
         "memberships.subscription autorenew",
-        "memberships.membership card_membership",
+        "memberships.purchase shopping_bag",
+        "memberships.period card_membership",
         "memberships.entitlement verified",
     ),
 )
 
 OPS_GROUPS = (
     _MONEY,
-    Group(_("Watch"), ("riskcontrol.case assignment_late", "payments.case assignment_late")),
+    Group(_("Watch"), ("riskcontrol.case assignment_late", "riskcontrol.paymentlimit speed")),
     _MEMBERSHIPS,
     Group(_("People"), ("accounts.user person", "merchants.merchant storefront", "merchants.merchantmember group")),
     Group(
         _("Gateways"),
         (
             "payments.gatewayaccount hub",
-            "payments.webhook call_received",
-            "payments.inboundwebhook call_received",
-            "payments.gatewaywebhook call_received",
+            "payments.webhookreceipt call_received",
+            "payments.evidence fact_check",
         ),
     ),
     Group(
         _("Books"),
         (
             "payments.ledgeraccount account_balance",
-            "payments.account account_balance",
+            "payments.posting menu_book",
             "payments.transfer swap_horiz",
-            "payments.posting swap_horiz",
-            "payments.balance balance",
+            "payments.ledgerseal verified",
         ),
     ),
     Group(

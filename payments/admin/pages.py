@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from django import forms
-from django.contrib.admin.utils import quote, unquote
 from django.contrib import messages
+from django.contrib.admin.utils import quote, unquote
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
+_NOTHING = _("Nothing yet")
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -36,7 +38,7 @@ class Panel:
     headers: Sequence["StrOrPromise"]
     rows: Sequence[Sequence[object]]
     numbers: Collection[int] = field(default_factory=frozenset)
-    empty: "StrOrPromise" = _("Nothing yet")
+    empty: "StrOrPromise" = _NOTHING
     note: "StrOrPromise" = ""
 
 

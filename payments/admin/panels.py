@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.utils.formats import localize
-from django.utils.timezone import template_localtime
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -30,7 +29,8 @@ NEWEST = 50
 
 
 def moment(value: Any) -> str:
-    return str(localize(template_localtime(value))) if value else "–"
+    """To the second, for the order of things matters here."""
+    return localtime(value).strftime("%Y-%m-%d %H:%M:%S") if value else "–"
 
 
 def lines_panel(order: Order) -> Panel:
@@ -66,7 +66,9 @@ def payments_panel(order: Order, *, site: str, is_staff: bool) -> Panel:
             moment(payment.created_at),
         ]
         if is_staff:
-            row.append(page_link(site, "payments_gatewayaccount", payment.gateway_account_id, text=payment.gateway_account))
+            row.append(
+                page_link(site, "payments_gatewayaccount", payment.gateway_account_id, text=payment.gateway_account)
+            )
         rows.append(row)
     if is_staff:
         headers.append(_("Gateway account"))

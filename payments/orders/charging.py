@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 import structlog
 from django.conf import settings
 from django.db import Error, IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
 
 from merchants.queries import known_merchant
-from paycore import bell, idempotency
+from paycore import bell, idempotency, metrics
 from paycore.clock import database_now
 from paycore.errors import NotFound, PaycoreError
 from paycore.idempotency import Key, KeyTaken, StoredResponse
@@ -48,6 +49,7 @@ Render = Callable[[Order, Payment], StoredResponse]
 
 class TooManyCollisions(PaycoreError):
     code, http_status = "busy_try_again", 503
+    title = _("Somebody else is changing this right now. Try again.")
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def _apply(
     render: Render | None = None,
 ) -> Payment:
     """Decide on the rows as they were read; write only if they still are so, else read again and decide again."""
-    for _collision in range(MAX_COLLISIONS):
+    for _attempt in range(MAX_COLLISIONS):
         known = _known(payment)
         change = decide(known, result, now=now) if result is not None else _no_answer(payment, now=now, note=note)
         before = payment.status
@@ -240,6 +242,7 @@ def _apply(
         if change.events:
             bell.ring_on_commit(bell.OUTBOX)
         if change.moves:
+            metrics.PAYMENTS.labels(gateway=known.account.gateway, outcome=payment.status).inc()
             log.info("payment_moved", payment_id=payment.id, source=source, before=before, after=payment.status)
         return payment
     raise TooManyCollisions(retry_after_seconds=1)

@@ -13,7 +13,7 @@ from django.db.models import F
 
 from merchants.models import Merchant
 from merchants.queries import get_merchant, refund_needs_review
-from paycore import bell
+from paycore import bell, metrics
 from paycore.clock import database_now
 from paycore.errors import NotFound
 from paycore.events import publish
@@ -209,6 +209,7 @@ def _succeed(refund: Refund, result: RefundResult) -> None:
     leg = Leg(owner, chart.gateway(payment.gateway_account_id), refund.amount)
     post(Entry("refund", refund.id, "succeeded", [leg]))
     publish(RefundSucceeded(refund.id, payment.id, payment.order_id))
+    _count(refund)
     if payment.is_surplus:
         _close_surplus(payment)
     else:
@@ -221,6 +222,12 @@ def _fail(refund: Refund, result: RefundResult) -> None:
     refund.failure_code = (result.failure_code or "refund_failed")[:64]
     refund.save(update_fields=["status", "next_attempt_at", "failure_code"])
     publish(RefundFailed(refund.id, refund.payment_id, refund.failure_code))
+    _count(refund)
+
+
+def _count(refund: Refund) -> None:
+    account = get_account(refund.payment.gateway_account_id)
+    metrics.REFUNDS.labels(gateway=account.gateway if account else "", outcome=refund.status).inc()
 
 
 def _close_surplus(payment: Payment) -> None:

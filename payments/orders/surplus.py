@@ -6,6 +6,7 @@ leaves it to a person (``hold``), who refunds it or gives it to the order.
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from merchants.queries import get_merchant, merchant_fee
 from paycore.clock import database_now
@@ -24,6 +25,7 @@ from riskcontrol.models import Case
 
 class NotSurplus(Conflict):
     code = "payment_not_surplus"
+    title = _("There is no surplus money to decide about.")
 
 
 def handle_surplus(payment: Payment) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from paycore import metrics
 from paycore.clock import database_now
@@ -29,6 +30,7 @@ class WebhookNotAccepted(PaycoreError):
     """Forged, stale or malformed. Nothing was stored."""
 
     code, http_status = "webhook_refused", 400
+    title = _("The callback was not accepted.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def store_webhook(account_id: str, *, headers: Mapping[str, str], body: bytes) -
         metrics.WEBHOOKS.labels(gateway=account.gateway, outcome="refused").inc()
         log.warning("webhook_refused", account=account.id, reason=error.code or str(error))
         raise WebhookNotAccepted from error
+    outcome = "duplicate"
     with transaction.atomic():
         receipt = WebhookReceipt(
             gateway_account_id=account.id, event_id=identity.event_id, event_type=identity.event_type, body=body
@@ -59,7 +62,8 @@ def store_webhook(account_id: str, *, headers: Mapping[str, str], body: bytes) -
         stored = WebhookReceipt.objects.bulk_create([receipt], ignore_conflicts=True)[0]
         if WebhookReceipt.objects.filter(id=stored.id).exists():
             publish(WebhookReceived(receipt.id))
-    metrics.WEBHOOKS.labels(gateway=account.gateway, outcome="stored").inc()
+            outcome = "stored"
+    metrics.WEBHOOKS.labels(gateway=account.gateway, outcome=outcome).inc()
     status, content_type, words = adapter.webhook_acknowledgement
     return Acknowledgement(status=status, content_type=content_type, body=words)
 

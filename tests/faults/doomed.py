@@ -4,6 +4,7 @@ Django is loaded once; a child is an ordinary process with connections of its ow
 lines of JSON on stdin and stdout.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -51,8 +52,7 @@ def _live_and_die(job: dict[str, Any], work: Callable[[dict[str, Any]], Any], *,
 
 def _load_jobs() -> Callable[[dict[str, Any]], Any]:
     """Loaded after Django, and warmed: what a first request loads, children need not."""
-    jobs = __import__("tests.faults.jobs", fromlist=["perform"])
-    perform: Callable[[dict[str, Any]], Any] = jobs.perform
+    perform: Callable[[dict[str, Any]], Any] = importlib.import_module("tests.faults.jobs").perform
     return perform
 
 

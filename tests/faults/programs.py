@@ -82,7 +82,7 @@ class _ThreadingServer(ThreadingMixIn, WSGIServer):
 
 
 class ProviderServer:
-    """The sandbox behind HTTP, in a thread of the test process, so that tests can look into its book."""
+    """The sandbox behind HTTP, in threads of the test process, so that tests can look into its book."""
 
     def __init__(self, provider: SandboxProvider, *, silent_seconds: float) -> None:
         self._application = make_application(provider, timeout_seconds=silent_seconds)
@@ -97,8 +97,6 @@ class ProviderServer:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def _counted(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        with self._lock:
-            self._under_way += 1
         try:
             return self._application(environ, start_response)
         finally:

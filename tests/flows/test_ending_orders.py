@@ -8,7 +8,7 @@ from payments.orders.models import Order, Payment
 from payments.routing.models import GatewayAccount
 from tests.actors import MerchantServer, assert_books_are_whole, deliver_callbacks, run_background, sync
 from tests.api.row_counts import nothing_changes
-from tests.flows.time_travel import let_orders_expire, make_time_run_out
+from tests.flows.time_travel import let_orders_expire, make_capture_due, make_time_run_out
 
 pytestmark = pytest.mark.django_db
 
@@ -174,9 +174,7 @@ def test_a_capture_is_refused_or_resolved_but_never_taken_twice(
 
     answer = merchant_server.post(f"/payments/{payment['id']}/capture", {})
     assert answer.status_code == 201, answer.content
-    Payment.objects.get(id=payment["id"]).captures.update(next_attempt_at="2020-01-01T00:00:00Z") if (
-        scenario != "capture_reject"
-    ) else None
+    make_capture_due(payment["id"])
     run_background()
 
     taken = sandbox.book.rows("SELECT taken FROM txn")[0][0]

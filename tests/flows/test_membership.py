@@ -122,9 +122,7 @@ def test_a_dear_refund_waits_for_review_and_the_membership_with_it(
     assert app_user.get("/membership").json()["status"] == "free"
 
 
-def test_a_higher_plan_wins_while_both_run(
-    app_user: AppUser, account: GatewayAccount, premium_price: Price
-) -> None:
+def test_a_higher_plan_wins_while_both_run(app_user: AppUser, account: GatewayAccount, premium_price: Price) -> None:
     buy(app_user, premium_price)
     buy(app_user, Price.objects.get(plan__code="platinum"))
 

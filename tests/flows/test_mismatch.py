@@ -26,7 +26,9 @@ from tests.conftest import SANDBOX_SECRET
 pytestmark = pytest.mark.django_db
 
 
-def signed_callback(account: GatewayAccount, subject: dict[str, Any], *, kind: str = "txn.changed", **notice: Any) -> int:
+def signed_callback(
+    account: GatewayAccount, subject: dict[str, Any], *, kind: str = "txn.changed", **notice: Any
+) -> int:
     """A genuine callback that says whatever the test wants; the status of the answer."""
     body = json.dumps({"notice": "ntc_1", "kind": kind, "at": 1_000, "subject": subject, **notice}).encode()
     headers = {HEADER: sign(body, secrets=[SANDBOX_SECRET], timestamp=int(time.time()))}

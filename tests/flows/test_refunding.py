@@ -153,7 +153,12 @@ def test_a_refund_that_the_gateway_refuses_fails_and_may_be_asked_again(
 
 @pytest.mark.parametrize(
     "fault",
-    ["refund_timeout_before_effect", "refund_timeout_after_effect", "refund_error_5xx_after_effect", "refund_torn_answer"],
+    [
+        "refund_timeout_before_effect",
+        "refund_timeout_after_effect",
+        "refund_error_5xx_after_effect",
+        "refund_torn_answer",
+    ],
 )
 def test_a_refund_of_unknown_outcome_is_resolved_by_asking_and_money_goes_back_once(
     merchant_server: MerchantServer, account: GatewayAccount, sandbox: SandboxProvider, fault: str

@@ -56,7 +56,7 @@ def test_a_repeat_is_answered_byte_for_byte_and_has_no_effect(
         held = merchant_server.pay(merchant_server.create_order(capture_method="manual")["id"]).json()
         path, body = f"/payments/{held['id']}/capture", {"amount_minor": 500, "is_final": False}
 
-    first = merchant_server.post(path, body, key="again and again".replace(" ", "-"))
+    first = merchant_server.post(path, body, key="again-and-again")
     assert first.status_code == 201, first.content
     with nothing_changes():
         repeats = [merchant_server.post(path, body, key="again-and-again") for _ in range(3)]

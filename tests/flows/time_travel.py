@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import F
 from django.db.models.functions import Now
 
-from payments.orders.models import Order, Payment, Refund
+from payments.orders.models import Capture, Order, Payment, Refund
 from payments.orders.services import due_orders, expire_order
 
 
@@ -22,6 +22,10 @@ def let_orders_expire() -> None:
 
 def make_refund_due(refund_id: str) -> None:
     Refund.objects.filter(id=refund_id).update(next_attempt_at=Now())
+
+
+def make_capture_due(payment_id: str) -> None:
+    Capture.objects.filter(payment_id=payment_id, status="submitting").update(next_attempt_at=Now())
 
 
 def make_older(payment_id: str, *, by: timedelta) -> None:
