@@ -98,13 +98,10 @@ class MembershipOrderView(IdempotentView):
         examples=[OpenApiExample("Premium", request_only=True, value={"price": "pri_01kaf5m7z8x9c0v1b2n3m4a5s6"})],
     )
     def post(self, request: Request) -> HttpResponse:
-        form = BuySerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = BuySerializer.check(request.data)
 
         def work() -> StoredResponse:
-            return stored(
-                201, present_order(buy_membership(signed_in_user(request), price_id=form.validated_data["price"]))
-            )
+            return stored(201, present_order(buy_membership(signed_in_user(request), price_id=form["price"])))
 
         return self.run(request, caller=str(request.user.pk), work=work)
 

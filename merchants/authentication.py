@@ -13,22 +13,6 @@ from merchants.errors import MerchantNotActive
 from merchants.services import SECRET_PREFIX, hash_secret
 
 _MAX_SECRET_LENGTH = 128
-# On the pay path: one indexed read, no model instances. The last column says whether the use is worth noting down.
-_FIND = """
-    SELECT k.id, k.merchant_id, m.status,
-           k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - interval '1 minute'
-    FROM merchants_apikey AS k JOIN merchants_merchant AS m ON m.id = k.merchant_id
-    WHERE k.secret_hash = %s AND k.revoked_at IS NULL
-"""
-# The repeated condition keeps parallel requests from queueing up to note the same minute.
-_NOTE_USE = """
-    UPDATE merchants_apikey SET last_used_at = clock_timestamp()
-    WHERE id = (
-        SELECT id FROM merchants_apikey
-        WHERE id = %s AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')
-        FOR NO KEY UPDATE SKIP LOCKED
-    )
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +60,13 @@ def find_caller(secret: str) -> MerchantCaller | None:
     if len(secret) > _MAX_SECRET_LENGTH:
         return None
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, [hash_secret(secret)])
+        cursor.execute("SELECT key_id, merchant_id, status FROM merchants_use_key(%s)", [hash_secret(secret)])
         row = cursor.fetchone()
-        if row is None:
-            return None
-        key_id, merchant_id, status, is_use_to_be_noted = row
-        if status != "approved":
-            raise MerchantNotActive
-        if is_use_to_be_noted:
-            cursor.execute(_NOTE_USE, [key_id])
+    if row is None:
+        return None
+    key_id, merchant_id, status = row
+    if status != "approved":
+        raise MerchantNotActive
     return MerchantCaller(merchant_id=merchant_id, key_id=key_id)
 
 

@@ -4,6 +4,8 @@ Rings between two passes of a worker collapse into one: the first sets a short-l
 mark away *before* it looks for work, so whatever commits after that rings again.
 """
 
+import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +18,15 @@ from django.conf import settings
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 
-RING_MERGE_SECONDS = 2
+MARK_SECONDS = 2
+MERGE_SECONDS = 0.02
+"""Rings of one process within this time are one."""
 SILENT_AFTER_FAILURE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 _client: redis.Redis | None = None
+_to_ring: set["Bell"] = set()
+_somebody_rang = threading.Event()
 _silent_until = 0.0
 
 
@@ -47,12 +53,38 @@ def ring_on_commit(bell: Bell) -> None:
 
 
 def ring(bell: Bell) -> None:
-    """Ask for one run of the bell's task soon. Never raises, never waits more than a few hundred milliseconds."""
+    """Ask for one run of the bell's task soon. Never raises, never waits: a thread of this process does the talking."""
+    if not settings.PAYCORE_BELL_ENABLED:
+        return
+    _to_ring.add(bell)
+    _ringer_thread(os.getpid())
+    _somebody_rang.set()
+
+
+@cache
+def _ringer_thread(_process_id: int) -> threading.Thread:
+    """One a process (a forked worker starts its own). If it dies with the process, the sweepers find the work."""
+    thread = threading.Thread(target=_keep_ringing, name="paycore-bell", daemon=True)
+    thread.start()
+    return thread
+
+
+def _keep_ringing() -> None:
+    while True:
+        _somebody_rang.wait()
+        _somebody_rang.clear()
+        while _to_ring:
+            ring_now(_to_ring.pop())
+        time.sleep(MERGE_SECONDS)
+
+
+def ring_now(bell: Bell) -> None:
+    """Ring in this thread. Never raises, waits a few hundred milliseconds at most."""
     global _silent_until
-    if not settings.PAYCORE_BELL_ENABLED or time.monotonic() < _silent_until:
+    if time.monotonic() < _silent_until:
         return
     try:
-        if _redis().set(bell.mark, "1", nx=True, ex=RING_MERGE_SECONDS):
+        if _redis().set(bell.mark, "1", nx=True, ex=MARK_SECONDS):
             current_app.send_task(bell.task, expires=30, retry=False, ignore_result=True)
     except (redis.RedisError, OperationalError, OSError) as error:
         _silent_until = time.monotonic() + SILENT_AFTER_FAILURE_SECONDS

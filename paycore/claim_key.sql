@@ -1,13 +1,14 @@
 -- Claim an idempotency key for one caller and route.
 -- Answers {"state": "new" | "replay" | "resume" | "busy" | "other_request", …}; "new" and "resume" hold a lease.
+-- p_resource_id: the intent that this transaction creates under the key, for whoever has to finish it; or ''.
 CREATE OR REPLACE FUNCTION paycore_claim_key(
-    p_scope text, p_key text, p_fingerprint bytea, p_lease_seconds integer, p_token uuid
+    p_scope text, p_key text, p_fingerprint bytea, p_lease_seconds integer, p_token uuid, p_resource_id text
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     v_row paycore_idempotencykey%ROWTYPE;
 BEGIN
     INSERT INTO paycore_idempotencykey (scope, key, fingerprint, resource_id, locked_until, lease_token)
-    VALUES (p_scope, p_key, p_fingerprint, '', clock_timestamp() + make_interval(secs => p_lease_seconds), p_token)
+    VALUES (p_scope, p_key, p_fingerprint, p_resource_id, clock_timestamp() + make_interval(secs => p_lease_seconds), p_token)
     ON CONFLICT (scope, key) DO NOTHING;
     IF FOUND THEN
         RETURN '{"state": "new"}';

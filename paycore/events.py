@@ -7,7 +7,7 @@ same transaction as the change; :mod:`paycore.outbox` delivers them, each handle
 import json
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from django.db import transaction
@@ -19,7 +19,7 @@ from paycore.database import call_function
 
 @dataclass(frozen=True)
 class Event:
-    """Subclass with JSON-able fields; the first field is the id of the object it is about."""
+    """Subclass with flat JSON-able fields; the first one is the id of the object it is about."""
 
     name: ClassVar[str]
 
@@ -30,7 +30,7 @@ class Event:
 
     @property
     def object_id(self) -> str:
-        value: str = next(iter(asdict(self).values()))
+        value: str = next(iter(vars(self).values()))
         return value
 
 
@@ -64,14 +64,7 @@ def publish(event: Event) -> None:
     """Record ``event`` in the running transaction. The caller holds the lock on the object it is about."""
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("an event is published with the change it tells of")
-    call_function(
-        "paycore_publish",
-        event.name,
-        event.object_id,
-        json.dumps(asdict(event)),
-        handler_names(event.name),
-        current_request_id(),
-    )
+    call_function("paycore_publish", json.dumps([as_row(event)]))
     bell.ring_on_commit(bell.OUTBOX)
 
 
@@ -80,7 +73,7 @@ def as_row(event: Event) -> dict[str, Any]:
     return {
         "name": event.name,
         "object_id": event.object_id,
-        "payload": asdict(event),
+        "payload": vars(event),
         "handlers": handler_names(event.name),
         "request_id": current_request_id(),
     }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -79,8 +80,28 @@ class StrictCharField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
+class StrictBooleanField(serializers.BooleanField):
+    """``true`` or ``false``; ``1`` and ``"yes"`` are refused."""
+
+    default_error_messages = {"not_a_boolean": _("Write true or false, without quotes.")}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("not_a_boolean")
+        return data
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses keys it does not know, beside whatever else is wrong."""
+
+    @classmethod
+    def check(cls, data: Any) -> dict[str, Any]:
+        """``data`` as checked values. ``ValidationError`` otherwise.
+
+        One instance serves every request: checking keeps no state, and DRF would copy every field for each new one.
+        """
+        checked: dict[str, Any] = _prototype(cls).run_validation(data)
+        return checked
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = self._unknown_fields(data) if isinstance(data, Mapping) else {}
@@ -102,3 +123,8 @@ class StrictSerializer(serializers.Serializer[Any]):
             for name in data
             if name not in known and name != api_settings.NON_FIELD_ERRORS_KEY
         }
+
+
+@cache
+def _prototype(serializer: type[StrictSerializer]) -> StrictSerializer:
+    return serializer()

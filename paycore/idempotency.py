@@ -91,7 +91,9 @@ def read_key(*, header: str | None, caller: str, route: str, body: Any) -> Key:
 
 def claim(key: Key) -> None:
     """Insert the key in the running transaction; :class:`KeyTaken` when it was used before."""
-    answer = call_function("paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token))
+    answer = call_function(
+        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token), ""
+    )
     require_new(answer)
 
 
@@ -101,21 +103,17 @@ def look_up(key: Key) -> dict[str, Any] | None:
         cursor.execute("SELECT 1 FROM paycore_idempotencykey WHERE scope = %s AND key = %s", [key.scope, key.value])
         if cursor.fetchone() is None:
             return None
-    answer = call_function("paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token))
+    answer = call_function(
+        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token), ""
+    )
     state: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
     return state if state["state"] != "new" else None
 
 
-def require_new(answer: Any) -> None:
-    """``answer`` is what ``paycore_claim_key`` returned, here or inside another SQL function."""
-    state: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
+def require_new(state: dict[str, Any]) -> None:
+    """``state`` is what ``paycore_claim_key`` answered, here or inside another SQL function."""
     if state["state"] != "new":
         raise KeyTaken(state)
-
-
-def remember_resource(key: Key, *, resource_id: str) -> None:
-    """Note, in the first transaction, which intent this key created."""
-    _update(key, "resource_id = %s", [resource_id])
 
 
 def complete(key: Key, response: StoredResponse) -> None:
@@ -169,6 +167,14 @@ def purge(*, older_than_days: int = 7) -> int:
             [older_than_days],
         )
         return int(cursor.rowcount)
+
+
+def _claim(key: Key) -> dict[str, Any]:
+    answer = call_function(
+        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token), ""
+    )
+    state: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
+    return state
 
 
 def _update(key: Key, assignment: str, values: list[Any]) -> None:

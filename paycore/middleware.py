@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 
 from paycore import metrics, throttling
+from paycore.browser import is_for_programs
 from paycore.card_numbers import (
     CardDataNotAllowed,
     contains_card_number,
@@ -110,6 +111,8 @@ class ResponseHeadersMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(self)")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if is_for_programs(request.path_info):
+            response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
         for name, value in throttling.headers_of(request).items():
             response.headers[name] = value
         return response

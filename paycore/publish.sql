@@ -1,22 +1,22 @@
--- One event and one outbox message for each of its handlers, in the caller's transaction.
--- The caller holds the lock on the object, so sequences have no gap; the unique constraint refuses a mistake.
-CREATE OR REPLACE FUNCTION paycore_publish(
-    p_name text, p_object_id text, p_payload jsonb, p_handlers text[], p_request_id text
-) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    v_event_id bigint;
+-- Events, each with one outbox message for each of its handlers, in the caller's transaction.
+-- p_events: [{name, object_id, payload, handlers: […], request_id}]. The caller holds the locks on the objects, so
+-- sequences have no gap; the unique constraint refuses a mistake.
+CREATE OR REPLACE FUNCTION paycore_publish(p_events jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO paycore_event (name, object_id, sequence, payload, request_id, occurred_at)
-    VALUES (
-        p_name, p_object_id,
-        (SELECT coalesce(max(sequence), 0) + 1 FROM paycore_event WHERE object_id = p_object_id),
-        p_payload, p_request_id, clock_timestamp()
+    WITH told AS (
+        SELECT event ->> 'name' AS name, event ->> 'object_id' AS object_id, event -> 'payload' AS payload,
+               event ->> 'request_id' AS request_id, event -> 'handlers' AS handlers,
+               (SELECT coalesce(max(sequence), 0) FROM paycore_event WHERE object_id = event ->> 'object_id')
+                   + row_number() OVER (PARTITION BY event ->> 'object_id' ORDER BY position) AS sequence
+        FROM jsonb_array_elements(p_events) WITH ORDINALITY AS t(event, position)
+    ), written AS (
+        INSERT INTO paycore_event (name, object_id, sequence, payload, request_id, occurred_at)
+        SELECT name, object_id, sequence, payload, request_id, clock_timestamp() FROM told
+        RETURNING id, object_id, sequence
     )
-    RETURNING id INTO v_event_id;
-    IF cardinality(p_handlers) > 0 THEN
-        INSERT INTO paycore_outboxmessage (event_id, handler, status, attempts, next_attempt_at, last_error)
-        SELECT v_event_id, handler, 'pending', 0, clock_timestamp(), ''
-        FROM unnest(p_handlers) AS handler;
-    END IF;
-    RETURN v_event_id;
+    INSERT INTO paycore_outboxmessage (event_id, handler, status, attempts, next_attempt_at, last_error)
+    SELECT written.id, handler, 'pending', 0, clock_timestamp(), ''
+    FROM written
+    JOIN told ON told.object_id = written.object_id AND told.sequence = written.sequence
+    CROSS JOIN LATERAL jsonb_array_elements_text(told.handlers) AS handler;
 END $$;

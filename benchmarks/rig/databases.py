@@ -14,7 +14,7 @@ BOUNDS = Path(__file__).resolve().parent.parent / "bounds"
 
 def prepare_ours() -> str:
     """An empty, migrated database, and Django in this process set up to use it; its address."""
-    url = _create(OURS)
+    url = prepare_empty(OURS)
     os.environ["DATABASE_URL"] = url
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paycore.settings")
     django.setup()
@@ -24,7 +24,7 @@ def prepare_ours() -> str:
 
 def prepare_bound() -> str:
     """The smallest schema a payment must leave behind, in a database of its own; its address."""
-    url = _create(BOUND)
+    url = prepare_empty(BOUND)
     run_sql(url, (BOUNDS / "pay_schema.sql").read_text(encoding="utf-8"))
     return url
 
@@ -49,7 +49,8 @@ def run_sql(url: str, sql: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-def _create(name: str) -> str:
+def prepare_empty(name: str) -> str:
+    """An empty database beside the given one; its address."""
     given = os.environ.get("DATABASE_URL")
     if not given:
         raise SystemExit("No DATABASE_URL. Run `make bench-NAME`, which brings a PostgreSQL and a Redis along.")

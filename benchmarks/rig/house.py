@@ -25,6 +25,10 @@ from benchmarks.rig.stories import Scene
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 WEB_WORKERS, WEB_THREADS = 2, 4
+SERVER = (
+    f"granian, {WEB_WORKERS} workers × {WEB_THREADS} threads, production settings, access log to a file;"
+    " the sandbox provider answers in the server's process"
+)
 _START_SECONDS = 30.0
 
 

@@ -10,6 +10,11 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "6"))
 
 
+def pace() -> str:
+    """What the conditions say of the rounds."""
+    return f"{ROUNDS} rounds of {SECONDS:.0f} s in turn after one to warm up, medians"
+
+
 @dataclass(frozen=True)
 class Sample:
     """One round of one contestant. ``latencies_ms`` by percentile name, where they were taken."""

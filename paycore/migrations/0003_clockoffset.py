@@ -4,21 +4,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('paycore', '0002_functions'),
+        ("paycore", "0002_functions"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ClockOffset',
+            name="ClockOffset",
             fields=[
-                ('subject', models.CharField(db_collation='C', max_length=40, primary_key=True, serialize=False)),
-                ('offset', models.DurationField()),
+                ("subject", models.CharField(db_collation="C", max_length=40, primary_key=True, serialize=False)),
+                ("offset", models.DurationField()),
             ],
             options={
-                'verbose_name': 'sandbox clock',
-                'verbose_name_plural': 'sandbox clocks',
+                "verbose_name": "sandbox clock",
+                "verbose_name_plural": "sandbox clocks",
             },
         ),
     ]

@@ -52,7 +52,7 @@ def database(url: str) -> dict[str, Any]:
     # lock_timeout: a request that waits longer is answered 503 and is safe to repeat.
     server = "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000 -c statement_timeout=30000 -c jit=off"
     return {
-        "ENGINE": "django_prometheus.db.backends.postgresql" if flag("PAYCORE_QUERY_METRICS") else _POSTGRESQL,
+        "ENGINE": "django_prometheus.db.backends.postgresql" if flag("PAYCORE_QUERY_METRICS") else "paycore.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -79,6 +79,3 @@ def mail(url: str) -> dict[str, Any]:
         "EMAIL_USE_SSL": is_implicit,
         "EMAIL_USE_TLS": not is_implicit and "tls=no" not in parts.query,
     }
-
-
-_POSTGRESQL = "django.db.backends.postgresql"

@@ -75,9 +75,7 @@ class CheckoutSessionListView(IdempotentView):
     )
     def post(self, request: Request) -> HttpResponse:
         viewer = viewer_of(request)
-        form = CheckoutSessionRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        data = form.validated_data
+        data = CheckoutSessionRequestSerializer.check(request.data)
 
         def work() -> StoredResponse:
             order = get_order(viewer, data["order"])

@@ -14,561 +14,1176 @@ import paycore.identifiers
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('merchants', '0001_initial'),
-        ('pghistory', '0007_auto_20250421_0444'),
+        ("merchants", "0001_initial"),
+        ("pghistory", "0007_auto_20250421_0444"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Capture',
+            name="Capture",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='cap', primary_key=True, serialize=False)),
-                ('amount_minor', models.BigIntegerField(verbose_name='amount (minor units)')),
-                ('captured_before_minor', models.BigIntegerField(verbose_name='captured before (minor units)')),
-                ('is_final', models.BooleanField(default=True, verbose_name='final')),
-                ('status', models.CharField(default='submitting', max_length=12)),
-                ('failure_code', models.CharField(blank=True, default='', max_length=64)),
-                ('attempts', models.SmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="cap", primary_key=True, serialize=False
+                    ),
+                ),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount (minor units)")),
+                ("captured_before_minor", models.BigIntegerField(verbose_name="captured before (minor units)")),
+                ("is_final", models.BooleanField(default=True, verbose_name="final")),
+                ("status", models.CharField(default="submitting", max_length=12)),
+                ("failure_code", models.CharField(blank=True, default="", max_length=64)),
+                ("attempts", models.SmallIntegerField(default=0)),
+                ("next_attempt_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
             ],
             options={
-                'verbose_name': 'capture',
-                'verbose_name_plural': 'captures',
+                "verbose_name": "capture",
+                "verbose_name_plural": "captures",
             },
         ),
         migrations.CreateModel(
-            name='CheckoutSession',
+            name="CheckoutSession",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='cs', primary_key=True, serialize=False)),
-                ('success_url', models.URLField(blank=True, default='', max_length=500)),
-                ('cancel_url', models.URLField(blank=True, default='', max_length=500)),
-                ('created_by', models.CharField(max_length=40)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(editable=False, prefix="cs", primary_key=True, serialize=False),
+                ),
+                ("success_url", models.URLField(blank=True, default="", max_length=500)),
+                ("cancel_url", models.URLField(blank=True, default="", max_length=500)),
+                ("created_by", models.CharField(max_length=40)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'verbose_name': 'checkout session',
-                'verbose_name_plural': 'checkout sessions',
+                "verbose_name": "checkout session",
+                "verbose_name_plural": "checkout sessions",
             },
         ),
         migrations.CreateModel(
-            name='GatewayAccount',
+            name="GatewayAccount",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='gwa', primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=80, verbose_name='name')),
-                ('gateway', models.CharField(max_length=24, verbose_name='gateway')),
-                ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('base_url', models.URLField(verbose_name="provider's address")),
-                ('credentials', paycore.encryption.EncryptedJSONField(aad='payments_gatewayaccount.credentials', editable=True, help_text='Written, never shown.', verbose_name='credentials')),
-                ('methods', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=24), size=None, verbose_name='methods')),
-                ('currencies', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=3), blank=True, default=list, help_text='Empty: every enabled currency.', size=None, verbose_name='currencies')),
-                ('priority', models.SmallIntegerField(default=100, help_text='The lowest is tried first.', verbose_name='priority')),
-                ('min_amount_minor', models.BigIntegerField(blank=True, null=True, verbose_name='smallest amount (minor units)')),
-                ('max_amount_minor', models.BigIntegerField(blank=True, null=True, verbose_name='largest amount (minor units)')),
-                ('fee_basis_points', models.IntegerField(default=0, verbose_name='fee (basis points)')),
-                ('fee_fixed_minor', models.BigIntegerField(default=0, verbose_name='fixed fee (minor units)')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="gwa", primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                ("gateway", models.CharField(max_length=24, verbose_name="gateway")),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                ("base_url", models.URLField(verbose_name="provider's address")),
+                (
+                    "credentials",
+                    paycore.encryption.EncryptedJSONField(
+                        aad="payments_gatewayaccount.credentials",
+                        editable=True,
+                        help_text="Written, never shown.",
+                        verbose_name="credentials",
+                    ),
+                ),
+                (
+                    "methods",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=24), size=None, verbose_name="methods"
+                    ),
+                ),
+                (
+                    "currencies",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=3),
+                        blank=True,
+                        default=list,
+                        help_text="Empty: every enabled currency.",
+                        size=None,
+                        verbose_name="currencies",
+                    ),
+                ),
+                (
+                    "priority",
+                    models.SmallIntegerField(
+                        default=100, help_text="The lowest is tried first.", verbose_name="priority"
+                    ),
+                ),
+                (
+                    "min_amount_minor",
+                    models.BigIntegerField(blank=True, null=True, verbose_name="smallest amount (minor units)"),
+                ),
+                (
+                    "max_amount_minor",
+                    models.BigIntegerField(blank=True, null=True, verbose_name="largest amount (minor units)"),
+                ),
+                ("fee_basis_points", models.IntegerField(default=0, verbose_name="fee (basis points)")),
+                ("fee_fixed_minor", models.BigIntegerField(default=0, verbose_name="fixed fee (minor units)")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
             ],
             options={
-                'verbose_name': 'gateway account',
-                'verbose_name_plural': 'gateway accounts',
+                "verbose_name": "gateway account",
+                "verbose_name_plural": "gateway accounts",
             },
         ),
         migrations.CreateModel(
-            name='GatewayAccountEvent',
+            name="GatewayAccountEvent",
             fields=[
-                ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
-                ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
-                ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='gwa', primary_key=False, serialize=False)),
-                ('name', models.CharField(max_length=80, verbose_name='name')),
-                ('gateway', models.CharField(max_length=24, verbose_name='gateway')),
-                ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('base_url', models.URLField(verbose_name="provider's address")),
-                ('methods', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=24), size=None, verbose_name='methods')),
-                ('currencies', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=3), blank=True, default=list, help_text='Empty: every enabled currency.', size=None, verbose_name='currencies')),
-                ('priority', models.SmallIntegerField(default=100, help_text='The lowest is tried first.', verbose_name='priority')),
-                ('min_amount_minor', models.BigIntegerField(blank=True, null=True, verbose_name='smallest amount (minor units)')),
-                ('max_amount_minor', models.BigIntegerField(blank=True, null=True, verbose_name='largest amount (minor units)')),
-                ('fee_basis_points', models.IntegerField(default=0, verbose_name='fee (basis points)')),
-                ('fee_fixed_minor', models.BigIntegerField(default=0, verbose_name='fixed fee (minor units)')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="gwa", primary_key=False, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                ("gateway", models.CharField(max_length=24, verbose_name="gateway")),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                ("base_url", models.URLField(verbose_name="provider's address")),
+                (
+                    "methods",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=24), size=None, verbose_name="methods"
+                    ),
+                ),
+                (
+                    "currencies",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=3),
+                        blank=True,
+                        default=list,
+                        help_text="Empty: every enabled currency.",
+                        size=None,
+                        verbose_name="currencies",
+                    ),
+                ),
+                (
+                    "priority",
+                    models.SmallIntegerField(
+                        default=100, help_text="The lowest is tried first.", verbose_name="priority"
+                    ),
+                ),
+                (
+                    "min_amount_minor",
+                    models.BigIntegerField(blank=True, null=True, verbose_name="smallest amount (minor units)"),
+                ),
+                (
+                    "max_amount_minor",
+                    models.BigIntegerField(blank=True, null=True, verbose_name="largest amount (minor units)"),
+                ),
+                ("fee_basis_points", models.IntegerField(default=0, verbose_name="fee (basis points)")),
+                ("fee_fixed_minor", models.BigIntegerField(default=0, verbose_name="fixed fee (minor units)")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='LedgerAccount',
+            name="LedgerAccount",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('code', models.CharField(db_collation='C', max_length=120, verbose_name='code')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('shard', models.SmallIntegerField(default=0, verbose_name='shard')),
-                ('kind', models.CharField(choices=[('asset', 'Asset'), ('liability', 'Liability'), ('income', 'Income'), ('expense', 'Expense')], max_length=9, verbose_name='kind')),
-                ('must_not_overdraw', models.BooleanField(default=False, verbose_name='must not overdraw')),
-                ('balance_minor', models.BigIntegerField(default=0, verbose_name='balance (minor units)')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("code", models.CharField(db_collation="C", max_length=120, verbose_name="code")),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("shard", models.SmallIntegerField(default=0, verbose_name="shard")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("asset", "Asset"),
+                            ("liability", "Liability"),
+                            ("income", "Income"),
+                            ("expense", "Expense"),
+                        ],
+                        max_length=9,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("must_not_overdraw", models.BooleanField(default=False, verbose_name="must not overdraw")),
+                ("balance_minor", models.BigIntegerField(default=0, verbose_name="balance (minor units)")),
             ],
             options={
-                'verbose_name': 'ledger account',
-                'verbose_name_plural': 'ledger accounts',
+                "verbose_name": "ledger account",
+                "verbose_name_plural": "ledger accounts",
             },
         ),
         migrations.CreateModel(
-            name='LedgerSeal',
+            name="LedgerSeal",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('sealed_from', models.DateTimeField(verbose_name='from')),
-                ('sealed_until', models.DateTimeField(unique=True, verbose_name='until')),
-                ('transfer_count', models.IntegerField(verbose_name='transfers')),
-                ('previous_hash', models.BinaryField(max_length=32)),
-                ('hash', models.BinaryField(max_length=32)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("sealed_from", models.DateTimeField(verbose_name="from")),
+                ("sealed_until", models.DateTimeField(unique=True, verbose_name="until")),
+                ("transfer_count", models.IntegerField(verbose_name="transfers")),
+                ("previous_hash", models.BinaryField(max_length=32)),
+                ("hash", models.BinaryField(max_length=32)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'verbose_name': 'ledger seal',
-                'verbose_name_plural': 'ledger seals',
+                "verbose_name": "ledger seal",
+                "verbose_name_plural": "ledger seals",
             },
         ),
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='ord', primary_key=True, serialize=False)),
-                ('merchant_order_number', models.CharField(db_collation='C', max_length=64, verbose_name="merchant's order number")),
-                ('status', models.CharField(choices=[('open', 'Open'), ('paid', 'Paid'), ('closed', 'Closed'), ('canceled', 'Canceled'), ('expired', 'Expired')], default='open', max_length=10, verbose_name='status')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('amount_minor', models.BigIntegerField(verbose_name='total (minor units)')),
-                ('discount_minor', models.BigIntegerField(default=0, verbose_name='discount (minor units)')),
-                ('refunded_minor', models.BigIntegerField(default=0, verbose_name='refunded (minor units)')),
-                ('description', models.CharField(max_length=200, verbose_name='description')),
-                ('lines', models.JSONField(default=list, verbose_name='lines')),
-                ('metadata', models.JSONField(blank=True, default=dict, verbose_name='metadata')),
-                ('capture_method', models.CharField(choices=[('automatic', 'Automatic'), ('manual', 'Manual')], default='automatic', max_length=9, verbose_name='capture')),
-                ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('next_attempt_at', models.DateTimeField(blank=True, null=True, verbose_name='next look')),
-                ('paid_at', models.DateTimeField(blank=True, null=True, verbose_name='paid at')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='changed')),
-                ('version', models.IntegerField(default=1)),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="ord", primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "merchant_order_number",
+                    models.CharField(db_collation="C", max_length=64, verbose_name="merchant's order number"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("paid", "Paid"),
+                            ("closed", "Closed"),
+                            ("canceled", "Canceled"),
+                            ("expired", "Expired"),
+                        ],
+                        default="open",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("amount_minor", models.BigIntegerField(verbose_name="total (minor units)")),
+                ("discount_minor", models.BigIntegerField(default=0, verbose_name="discount (minor units)")),
+                ("refunded_minor", models.BigIntegerField(default=0, verbose_name="refunded (minor units)")),
+                ("description", models.CharField(max_length=200, verbose_name="description")),
+                ("lines", models.JSONField(default=list, verbose_name="lines")),
+                ("metadata", models.JSONField(blank=True, default=dict, verbose_name="metadata")),
+                (
+                    "capture_method",
+                    models.CharField(
+                        choices=[("automatic", "Automatic"), ("manual", "Manual")],
+                        default="automatic",
+                        max_length=9,
+                        verbose_name="capture",
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                ("next_attempt_at", models.DateTimeField(blank=True, null=True, verbose_name="next look")),
+                ("paid_at", models.DateTimeField(blank=True, null=True, verbose_name="paid at")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="changed"),
+                ),
+                ("version", models.IntegerField(default=1)),
             ],
             options={
-                'verbose_name': 'order',
-                'verbose_name_plural': 'orders',
+                "verbose_name": "order",
+                "verbose_name_plural": "orders",
             },
         ),
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='pay', primary_key=True, serialize=False)),
-                ('method', models.CharField(max_length=24, verbose_name='method')),
-                ('status', models.CharField(choices=[('created', 'Waiting to be sent'), ('submitting', 'Outcome unknown'), ('requires_action', 'Waiting for the payer'), ('processing', 'Processing'), ('authorized', 'Authorized'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('canceled', 'Canceled'), ('expired', 'Expired')], default='created', max_length=16, verbose_name='status')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('amount_minor', models.BigIntegerField(verbose_name='amount (minor units)')),
-                ('authorized_minor', models.BigIntegerField(default=0, verbose_name='authorized (minor units)')),
-                ('captured_minor', models.BigIntegerField(default=0, verbose_name='captured (minor units)')),
-                ('refunded_minor', models.BigIntegerField(default=0, verbose_name='refunded (minor units)')),
-                ('refund_pending_minor', models.BigIntegerField(default=0, verbose_name='refunds under way (minor units)')),
-                ('fee_minor', models.BigIntegerField(default=0, verbose_name="gateway's fee (minor units)")),
-                ('is_surplus', models.BooleanField(default=False, verbose_name='surplus')),
-                ('gateway_reference', models.CharField(blank=True, default='', max_length=128, verbose_name="gateway's reference")),
-                ('request_options', models.JSONField(blank=True, default=dict, verbose_name='request options')),
-                ('return_url', models.CharField(blank=True, default='', max_length=500)),
-                ('action', models.JSONField(blank=True, null=True, verbose_name='next action')),
-                ('failure_code', models.CharField(blank=True, default='', max_length=64, verbose_name='failure code')),
-                ('failure_message', models.CharField(blank=True, default='', max_length=300, verbose_name='failure message')),
-                ('risk', models.JSONField(blank=True, default=dict, verbose_name='risk decision')),
-                ('routing', models.JSONField(blank=True, default=dict, verbose_name='routing trace')),
-                ('poll_attempts', models.SmallIntegerField(default=0, verbose_name='queries made')),
-                ('next_attempt_at', models.DateTimeField(blank=True, null=True, verbose_name='next query')),
-                ('succeeded_at', models.DateTimeField(blank=True, null=True, verbose_name='succeeded at')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='changed')),
-                ('version', models.IntegerField(default=1)),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="pay", primary_key=True, serialize=False
+                    ),
+                ),
+                ("method", models.CharField(max_length=24, verbose_name="method")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("created", "Waiting to be sent"),
+                            ("submitting", "Outcome unknown"),
+                            ("requires_action", "Waiting for the payer"),
+                            ("processing", "Processing"),
+                            ("authorized", "Authorized"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                            ("expired", "Expired"),
+                        ],
+                        default="created",
+                        max_length=16,
+                        verbose_name="status",
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount (minor units)")),
+                ("authorized_minor", models.BigIntegerField(default=0, verbose_name="authorized (minor units)")),
+                ("captured_minor", models.BigIntegerField(default=0, verbose_name="captured (minor units)")),
+                ("refunded_minor", models.BigIntegerField(default=0, verbose_name="refunded (minor units)")),
+                (
+                    "refund_pending_minor",
+                    models.BigIntegerField(default=0, verbose_name="refunds under way (minor units)"),
+                ),
+                ("fee_minor", models.BigIntegerField(default=0, verbose_name="gateway's fee (minor units)")),
+                ("is_surplus", models.BooleanField(default=False, verbose_name="surplus")),
+                (
+                    "gateway_reference",
+                    models.CharField(blank=True, default="", max_length=128, verbose_name="gateway's reference"),
+                ),
+                ("request_options", models.JSONField(blank=True, default=dict, verbose_name="request options")),
+                ("return_url", models.CharField(blank=True, default="", max_length=500)),
+                ("action", models.JSONField(blank=True, null=True, verbose_name="next action")),
+                ("failure_code", models.CharField(blank=True, default="", max_length=64, verbose_name="failure code")),
+                (
+                    "failure_message",
+                    models.CharField(blank=True, default="", max_length=300, verbose_name="failure message"),
+                ),
+                ("risk", models.JSONField(blank=True, default=dict, verbose_name="risk decision")),
+                ("routing", models.JSONField(blank=True, default=dict, verbose_name="routing trace")),
+                ("poll_attempts", models.SmallIntegerField(default=0, verbose_name="queries made")),
+                ("next_attempt_at", models.DateTimeField(blank=True, null=True, verbose_name="next query")),
+                ("succeeded_at", models.DateTimeField(blank=True, null=True, verbose_name="succeeded at")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="changed"),
+                ),
+                ("version", models.IntegerField(default=1)),
             ],
             options={
-                'verbose_name': 'payment',
-                'verbose_name_plural': 'payments',
+                "verbose_name": "payment",
+                "verbose_name_plural": "payments",
             },
         ),
         migrations.CreateModel(
-            name='Posting',
+            name="Posting",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('business_type', models.CharField(max_length=24, verbose_name='business type')),
-                ('business_id', models.CharField(db_collation='C', max_length=40, verbose_name='business id')),
-                ('phase', models.CharField(max_length=40, verbose_name='phase')),
-                ('posted_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='posted at')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("business_type", models.CharField(max_length=24, verbose_name="business type")),
+                ("business_id", models.CharField(db_collation="C", max_length=40, verbose_name="business id")),
+                ("phase", models.CharField(max_length=40, verbose_name="phase")),
+                (
+                    "posted_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="posted at"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'posting',
-                'verbose_name_plural': 'postings',
+                "verbose_name": "posting",
+                "verbose_name_plural": "postings",
             },
         ),
         migrations.CreateModel(
-            name='Refund',
+            name="Refund",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='ref', primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('requested', 'Waiting for review'), ('approved', 'Approved'), ('submitting', 'Sent, outcome unknown'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('rejected', 'Rejected')], default='requested', max_length=12, verbose_name='status')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('amount_minor', models.BigIntegerField(verbose_name='amount (minor units)')),
-                ('reason', models.CharField(max_length=300, verbose_name='reason')),
-                ('requested_by', models.CharField(max_length=40, verbose_name='requested by')),
-                ('reviewed_by', models.CharField(blank=True, default='', max_length=40, verbose_name='reviewed by')),
-                ('review_note', models.CharField(blank=True, default='', max_length=300, verbose_name='review note')),
-                ('gateway_reference', models.CharField(blank=True, default='', max_length=128, verbose_name="gateway's reference")),
-                ('failure_code', models.CharField(blank=True, default='', max_length=64, verbose_name='failure code')),
-                ('attempts', models.SmallIntegerField(default=0, verbose_name='attempts')),
-                ('next_attempt_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='changed')),
-                ('succeeded_at', models.DateTimeField(blank=True, null=True, verbose_name='succeeded at')),
-                ('version', models.IntegerField(default=1)),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="ref", primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("requested", "Waiting for review"),
+                            ("approved", "Approved"),
+                            ("submitting", "Sent, outcome unknown"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("rejected", "Rejected"),
+                        ],
+                        default="requested",
+                        max_length=12,
+                        verbose_name="status",
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount (minor units)")),
+                ("reason", models.CharField(max_length=300, verbose_name="reason")),
+                ("requested_by", models.CharField(max_length=40, verbose_name="requested by")),
+                ("reviewed_by", models.CharField(blank=True, default="", max_length=40, verbose_name="reviewed by")),
+                ("review_note", models.CharField(blank=True, default="", max_length=300, verbose_name="review note")),
+                (
+                    "gateway_reference",
+                    models.CharField(blank=True, default="", max_length=128, verbose_name="gateway's reference"),
+                ),
+                ("failure_code", models.CharField(blank=True, default="", max_length=64, verbose_name="failure code")),
+                ("attempts", models.SmallIntegerField(default=0, verbose_name="attempts")),
+                ("next_attempt_at", models.DateTimeField(blank=True, null=True, verbose_name="next attempt")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="changed"),
+                ),
+                ("succeeded_at", models.DateTimeField(blank=True, null=True, verbose_name="succeeded at")),
+                ("version", models.IntegerField(default=1)),
             ],
             options={
-                'verbose_name': 'refund',
-                'verbose_name_plural': 'refunds',
+                "verbose_name": "refund",
+                "verbose_name_plural": "refunds",
             },
         ),
         migrations.CreateModel(
-            name='Transfer',
+            name="Transfer",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('amount_minor', models.BigIntegerField(verbose_name='amount (minor units)')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount (minor units)")),
             ],
             options={
-                'verbose_name': 'transfer',
-                'verbose_name_plural': 'transfers',
+                "verbose_name": "transfer",
+                "verbose_name_plural": "transfers",
             },
         ),
         migrations.CreateModel(
-            name='WebhookReceipt',
+            name="WebhookReceipt",
             fields=[
-                ('id', paycore.identifiers.PrefixedIdField(editable=False, prefix='whr', primary_key=True, serialize=False)),
-                ('event_id', models.CharField(db_collation='C', max_length=128, verbose_name='event id')),
-                ('event_type', models.CharField(max_length=80, verbose_name='event type')),
-                ('body', models.BinaryField()),
-                ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='received')),
-                ('processed_at', models.DateTimeField(blank=True, null=True, verbose_name='processed')),
+                (
+                    "id",
+                    paycore.identifiers.PrefixedIdField(
+                        editable=False, prefix="whr", primary_key=True, serialize=False
+                    ),
+                ),
+                ("event_id", models.CharField(db_collation="C", max_length=128, verbose_name="event id")),
+                ("event_type", models.CharField(max_length=80, verbose_name="event type")),
+                ("body", models.BinaryField()),
+                (
+                    "received_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="received"),
+                ),
+                ("processed_at", models.DateTimeField(blank=True, null=True, verbose_name="processed")),
             ],
             options={
-                'verbose_name': 'gateway callback',
-                'verbose_name_plural': 'gateway callbacks',
+                "verbose_name": "gateway callback",
+                "verbose_name_plural": "gateway callbacks",
             },
         ),
         migrations.CreateModel(
-            name='Evidence',
+            name="Evidence",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('object_id', models.CharField(db_collation='C', max_length=40, verbose_name='about')),
-                ('source', models.CharField(choices=[('response', "Gateway's answer"), ('webhook', 'Callback'), ('query', 'Query'), ('statement', 'Statement'), ('operator', 'Operator')], max_length=10, verbose_name='source')),
-                ('outcome', models.CharField(max_length=20, verbose_name='outcome')),
-                ('is_applied', models.BooleanField(verbose_name='changed something')),
-                ('note', models.CharField(blank=True, default='', max_length=60, verbose_name='note')),
-                ('details', models.JSONField(default=dict, verbose_name='details')),
-                ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='received')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("object_id", models.CharField(db_collation="C", max_length=40, verbose_name="about")),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("response", "Gateway's answer"),
+                            ("webhook", "Callback"),
+                            ("query", "Query"),
+                            ("statement", "Statement"),
+                            ("operator", "Operator"),
+                        ],
+                        max_length=10,
+                        verbose_name="source",
+                    ),
+                ),
+                ("outcome", models.CharField(max_length=20, verbose_name="outcome")),
+                ("is_applied", models.BooleanField(verbose_name="changed something")),
+                ("note", models.CharField(blank=True, default="", max_length=60, verbose_name="note")),
+                ("details", models.JSONField(default=dict, verbose_name="details")),
+                (
+                    "received_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="received"),
+                ),
             ],
             options={
-                'verbose_name': 'evidence',
-                'verbose_name_plural': 'evidence',
-                'indexes': [models.Index(fields=['object_id', 'id'], name='evidence_by_object')],
+                "verbose_name": "evidence",
+                "verbose_name_plural": "evidence",
+                "indexes": [models.Index(fields=["object_id", "id"], name="evidence_by_object")],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='evidence',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='d809b4badc464090c03db56a7f7e705b40a729d7', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_6df6e', table='payments_evidence', when='BEFORE')),
+            model_name="evidence",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="d809b4badc464090c03db56a7f7e705b40a729d7",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_6df6e",
+                    table="payments_evidence",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddField(
-            model_name='gatewayaccount',
-            name='merchant',
-            field=models.ForeignKey(blank=True, help_text="Empty: any merchant's payments may use it.", null=True, on_delete=django.db.models.deletion.PROTECT, to='merchants.merchant', verbose_name='merchant'),
+            model_name="gatewayaccount",
+            name="merchant",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Empty: any merchant's payments may use it.",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                to="merchants.merchant",
+                verbose_name="merchant",
+            ),
         ),
         migrations.AddField(
-            model_name='gatewayaccountevent',
-            name='merchant',
-            field=models.ForeignKey(blank=True, db_constraint=False, help_text="Empty: any merchant's payments may use it.", null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='merchants.merchant', verbose_name='merchant'),
+            model_name="gatewayaccountevent",
+            name="merchant",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                help_text="Empty: any merchant's payments may use it.",
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                related_query_name="+",
+                to="merchants.merchant",
+                verbose_name="merchant",
+            ),
         ),
         migrations.AddField(
-            model_name='gatewayaccountevent',
-            name='pgh_context',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context'),
+            model_name="gatewayaccountevent",
+            name="pgh_context",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="pghistory.context",
+            ),
         ),
         migrations.AddField(
-            model_name='gatewayaccountevent',
-            name='pgh_obj',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='payments.gatewayaccount'),
+            model_name="gatewayaccountevent",
+            name="pgh_obj",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="events",
+                to="payments.gatewayaccount",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgeraccount',
-            constraint=models.UniqueConstraint(fields=('code', 'currency', 'shard'), name='ledger_account_unique'),
+            model_name="ledgeraccount",
+            constraint=models.UniqueConstraint(fields=("code", "currency", "shard"), name="ledger_account_unique"),
         ),
         migrations.AddConstraint(
-            model_name='ledgeraccount',
-            constraint=models.CheckConstraint(condition=models.Q(('must_not_overdraw', False), ('balance_minor__gte', 0), _connector='OR'), name='ledger_account_not_overdrawn'),
+            model_name="ledgeraccount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("must_not_overdraw", False), ("balance_minor__gte", 0), _connector="OR"),
+                name="ledger_account_not_overdrawn",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='ledgeraccount',
-            trigger=pgtrigger.compiler.Trigger(name='no_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='6e80ec7b5c84ecf723c80be187393b4e40e6f423', operation='DELETE', pgid='pgtrigger_no_delete_1d562', table='payments_ledgeraccount', when='BEFORE')),
+            model_name="ledgeraccount",
+            trigger=pgtrigger.compiler.Trigger(
+                name="no_delete",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
+                    hash="6e80ec7b5c84ecf723c80be187393b4e40e6f423",
+                    operation="DELETE",
+                    pgid="pgtrigger_no_delete_1d562",
+                    table="payments_ledgeraccount",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerseal',
-            constraint=models.UniqueConstraint(fields=('previous_hash',), name='ledger_seal_chain'),
+            model_name="ledgerseal",
+            constraint=models.UniqueConstraint(fields=("previous_hash",), name="ledger_seal_chain"),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='ledgerseal',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='c882d56e6c66f748bfeb697c34c8e5e7d33173ef', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_132e1', table='payments_ledgerseal', when='BEFORE')),
+            model_name="ledgerseal",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="c882d56e6c66f748bfeb697c34c8e5e7d33173ef",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_132e1",
+                    table="payments_ledgerseal",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddField(
-            model_name='order',
-            name='merchant',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='merchants.merchant', verbose_name='merchant'),
+            model_name="order",
+            name="merchant",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                to="merchants.merchant",
+                verbose_name="merchant",
+            ),
         ),
         migrations.AddField(
-            model_name='order',
-            name='user',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='user'),
+            model_name="order",
+            name="user",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="user",
+            ),
         ),
         migrations.AddField(
-            model_name='checkoutsession',
-            name='order',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='checkout_sessions', to='payments.order'),
+            model_name="checkoutsession",
+            name="order",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="checkout_sessions",
+                to="payments.order",
+            ),
         ),
         migrations.AddField(
-            model_name='payment',
-            name='gateway_account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='payments.gatewayaccount', verbose_name='gateway account'),
+            model_name="payment",
+            name="gateway_account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                to="payments.gatewayaccount",
+                verbose_name="gateway account",
+            ),
         ),
         migrations.AddField(
-            model_name='payment',
-            name='order',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='payments.order', verbose_name='order'),
+            model_name="payment",
+            name="order",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="payments",
+                to="payments.order",
+                verbose_name="order",
+            ),
         ),
         migrations.AddField(
-            model_name='capture',
-            name='payment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='captures', to='payments.payment'),
+            model_name="capture",
+            name="payment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="captures", to="payments.payment"
+            ),
         ),
         migrations.AddIndex(
-            model_name='posting',
-            index=models.Index(fields=['posted_at', 'id'], name='posting_by_time'),
+            model_name="posting",
+            index=models.Index(fields=["posted_at", "id"], name="posting_by_time"),
         ),
         migrations.AddConstraint(
-            model_name='posting',
-            constraint=models.UniqueConstraint(fields=('business_type', 'business_id', 'phase'), name='posting_once'),
+            model_name="posting",
+            constraint=models.UniqueConstraint(fields=("business_type", "business_id", "phase"), name="posting_once"),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='posting',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='5e9511c1ae0c4be83de5c51416a4b7acbdbc9018', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_6ff2e', table='payments_posting', when='BEFORE')),
+            model_name="posting",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="5e9511c1ae0c4be83de5c51416a4b7acbdbc9018",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_6ff2e",
+                    table="payments_posting",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddField(
-            model_name='refund',
-            name='payment',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='payments.payment', verbose_name='payment'),
+            model_name="refund",
+            name="payment",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="refunds",
+                to="payments.payment",
+                verbose_name="payment",
+            ),
         ),
         migrations.AddField(
-            model_name='transfer',
-            name='credit_account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.ledgeraccount'),
+            model_name="transfer",
+            name="credit_account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="payments.ledgeraccount",
+            ),
         ),
         migrations.AddField(
-            model_name='transfer',
-            name='debit_account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.ledgeraccount'),
+            model_name="transfer",
+            name="debit_account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="payments.ledgeraccount",
+            ),
         ),
         migrations.AddField(
-            model_name='transfer',
-            name='posting',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transfers', to='payments.posting'),
+            model_name="transfer",
+            name="posting",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="transfers", to="payments.posting"
+            ),
         ),
         migrations.AddField(
-            model_name='webhookreceipt',
-            name='gateway_account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='payments.gatewayaccount'),
+            model_name="webhookreceipt",
+            name="gateway_account",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.PROTECT, to="payments.gatewayaccount"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatewayaccount',
-            constraint=models.CheckConstraint(condition=models.Q(('fee_basis_points__gte', 0), ('fee_basis_points__lte', 10000), ('fee_fixed_minor__gte', 0)), name='gateway_account_fee_sane'),
+            model_name="gatewayaccount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("fee_basis_points__gte", 0), ("fee_basis_points__lte", 10000), ("fee_fixed_minor__gte", 0)
+                ),
+                name="gateway_account_fee_sane",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='gatewayaccount',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "payments_gatewayaccountevent" ("base_url", "created_at", "currencies", "fee_basis_points", "fee_fixed_minor", "gateway", "id", "is_enabled", "max_amount_minor", "merchant_id", "methods", "min_amount_minor", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "priority", "updated_at") VALUES (NEW."base_url", NEW."created_at", NEW."currencies", NEW."fee_basis_points", NEW."fee_fixed_minor", NEW."gateway", NEW."id", NEW."is_enabled", NEW."max_amount_minor", NEW."merchant_id", NEW."methods", NEW."min_amount_minor", NEW."name", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."priority", NEW."updated_at"); RETURN NULL;', hash='dfa6f02773221c7f7097f2e99e4b0bcdf85c6f10', operation='INSERT', pgid='pgtrigger_insert_insert_04a07', table='payments_gatewayaccount', when='AFTER')),
+            model_name="gatewayaccount",
+            trigger=pgtrigger.compiler.Trigger(
+                name="insert_insert",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func='INSERT INTO "payments_gatewayaccountevent" ("base_url", "created_at", "currencies", "fee_basis_points", "fee_fixed_minor", "gateway", "id", "is_enabled", "max_amount_minor", "merchant_id", "methods", "min_amount_minor", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "priority", "updated_at") VALUES (NEW."base_url", NEW."created_at", NEW."currencies", NEW."fee_basis_points", NEW."fee_fixed_minor", NEW."gateway", NEW."id", NEW."is_enabled", NEW."max_amount_minor", NEW."merchant_id", NEW."methods", NEW."min_amount_minor", NEW."name", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."priority", NEW."updated_at"); RETURN NULL;',
+                    hash="dfa6f02773221c7f7097f2e99e4b0bcdf85c6f10",
+                    operation="INSERT",
+                    pgid="pgtrigger_insert_insert_04a07",
+                    table="payments_gatewayaccount",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='gatewayaccount',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."base_url" IS DISTINCT FROM (NEW."base_url") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."currencies" IS DISTINCT FROM (NEW."currencies") OR OLD."fee_basis_points" IS DISTINCT FROM (NEW."fee_basis_points") OR OLD."fee_fixed_minor" IS DISTINCT FROM (NEW."fee_fixed_minor") OR OLD."gateway" IS DISTINCT FROM (NEW."gateway") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."is_enabled" IS DISTINCT FROM (NEW."is_enabled") OR OLD."max_amount_minor" IS DISTINCT FROM (NEW."max_amount_minor") OR OLD."merchant_id" IS DISTINCT FROM (NEW."merchant_id") OR OLD."methods" IS DISTINCT FROM (NEW."methods") OR OLD."min_amount_minor" IS DISTINCT FROM (NEW."min_amount_minor") OR OLD."name" IS DISTINCT FROM (NEW."name") OR OLD."priority" IS DISTINCT FROM (NEW."priority") OR OLD."updated_at" IS DISTINCT FROM (NEW."updated_at"))', func='INSERT INTO "payments_gatewayaccountevent" ("base_url", "created_at", "currencies", "fee_basis_points", "fee_fixed_minor", "gateway", "id", "is_enabled", "max_amount_minor", "merchant_id", "methods", "min_amount_minor", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "priority", "updated_at") VALUES (NEW."base_url", NEW."created_at", NEW."currencies", NEW."fee_basis_points", NEW."fee_fixed_minor", NEW."gateway", NEW."id", NEW."is_enabled", NEW."max_amount_minor", NEW."merchant_id", NEW."methods", NEW."min_amount_minor", NEW."name", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."priority", NEW."updated_at"); RETURN NULL;', hash='f5c95d16cdd0cfecd1f9f802665da1c98e3f19f6', operation='UPDATE', pgid='pgtrigger_update_update_9fd1e', table='payments_gatewayaccount', when='AFTER')),
+            model_name="gatewayaccount",
+            trigger=pgtrigger.compiler.Trigger(
+                name="update_update",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."base_url" IS DISTINCT FROM (NEW."base_url") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."currencies" IS DISTINCT FROM (NEW."currencies") OR OLD."fee_basis_points" IS DISTINCT FROM (NEW."fee_basis_points") OR OLD."fee_fixed_minor" IS DISTINCT FROM (NEW."fee_fixed_minor") OR OLD."gateway" IS DISTINCT FROM (NEW."gateway") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."is_enabled" IS DISTINCT FROM (NEW."is_enabled") OR OLD."max_amount_minor" IS DISTINCT FROM (NEW."max_amount_minor") OR OLD."merchant_id" IS DISTINCT FROM (NEW."merchant_id") OR OLD."methods" IS DISTINCT FROM (NEW."methods") OR OLD."min_amount_minor" IS DISTINCT FROM (NEW."min_amount_minor") OR OLD."name" IS DISTINCT FROM (NEW."name") OR OLD."priority" IS DISTINCT FROM (NEW."priority") OR OLD."updated_at" IS DISTINCT FROM (NEW."updated_at"))',
+                    func='INSERT INTO "payments_gatewayaccountevent" ("base_url", "created_at", "currencies", "fee_basis_points", "fee_fixed_minor", "gateway", "id", "is_enabled", "max_amount_minor", "merchant_id", "methods", "min_amount_minor", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "priority", "updated_at") VALUES (NEW."base_url", NEW."created_at", NEW."currencies", NEW."fee_basis_points", NEW."fee_fixed_minor", NEW."gateway", NEW."id", NEW."is_enabled", NEW."max_amount_minor", NEW."merchant_id", NEW."methods", NEW."min_amount_minor", NEW."name", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."priority", NEW."updated_at"); RETURN NULL;',
+                    hash="f5c95d16cdd0cfecd1f9f802665da1c98e3f19f6",
+                    operation="UPDATE",
+                    pgid="pgtrigger_update_update_9fd1e",
+                    table="payments_gatewayaccount",
+                    when="AFTER",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['merchant', '-id'], name='order_by_merchant'),
+            model_name="order",
+            index=models.Index(fields=["merchant", "-id"], name="order_by_merchant"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('user__isnull', False)), fields=['user', '-id'], name='order_by_user'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("user__isnull", False)), fields=["user", "-id"], name="order_by_user"
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['next_attempt_at'], name='order_due'),
+            model_name="order",
+            index=models.Index(condition=models.Q(("status", "open")), fields=["next_attempt_at"], name="order_due"),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(fields=('merchant', 'merchant_order_number'), name='order_number_unique'),
+            model_name="order",
+            constraint=models.UniqueConstraint(
+                fields=("merchant", "merchant_order_number"), name="order_number_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='order_amount_positive'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="order_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__gte', 0), ('refunded_minor__lte', models.F('amount_minor'))), name='order_refund_bounded'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("refunded_minor__gte", 0), ("refunded_minor__lte", models.F("amount_minor"))),
+                name="order_refund_bounded",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('next_attempt_at__isnull', False), ('status', 'open')), models.Q(models.Q(('status', 'open'), _negated=True), ('next_attempt_at__isnull', True)), _connector='OR'), name='order_open_is_looked_at'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("next_attempt_at__isnull", False), ("status", "open")),
+                    models.Q(models.Q(("status", "open"), _negated=True), ("next_attempt_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="order_open_is_looked_at",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='order',
-            trigger=pgtrigger.compiler.Trigger(name='order_states', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{open:paid,open:canceled,open:expired,paid:closed,canceled:open,expired:open}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='45d21bbf55987ff4e1482569b98c48c880c5754e', operation='UPDATE', pgid='pgtrigger_order_states_92481', table='payments_order', when='BEFORE')),
+            model_name="order",
+            trigger=pgtrigger.compiler.Trigger(
+                name="order_states",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{open:paid,open:canceled,open:expired,paid:closed,canceled:open,expired:open}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="45d21bbf55987ff4e1482569b98c48c880c5754e",
+                    operation="UPDATE",
+                    pgid="pgtrigger_order_states_92481",
+                    table="payments_order",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='order',
-            trigger=pgtrigger.compiler.Trigger(name='count_versions', sql=pgtrigger.compiler.UpsertTriggerSql(func='NEW.version := OLD.version + 1; NEW.updated_at := clock_timestamp(); RETURN NEW;', hash='32c12db44352c8b8e9f9721c4d036abe43529be5', operation='UPDATE', pgid='pgtrigger_count_versions_31d87', table='payments_order', when='BEFORE')),
+            model_name="order",
+            trigger=pgtrigger.compiler.Trigger(
+                name="count_versions",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="NEW.version := OLD.version + 1; NEW.updated_at := clock_timestamp(); RETURN NEW;",
+                    hash="32c12db44352c8b8e9f9721c4d036abe43529be5",
+                    operation="UPDATE",
+                    pgid="pgtrigger_count_versions_31d87",
+                    table="payments_order",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='order',
-            trigger=pgtrigger.compiler.Trigger(name='no_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='33ae8f8e7de7319f1a1fe91e12711b80aa9a7ee4', operation='DELETE', pgid='pgtrigger_no_delete_39aba', table='payments_order', when='BEFORE')),
+            model_name="order",
+            trigger=pgtrigger.compiler.Trigger(
+                name="no_delete",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
+                    hash="33ae8f8e7de7319f1a1fe91e12711b80aa9a7ee4",
+                    operation="DELETE",
+                    pgid="pgtrigger_no_delete_39aba",
+                    table="payments_order",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='order',
-            trigger=pgtrigger.compiler.Trigger(name='fixed_terms', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."merchant_id" IS DISTINCT FROM (NEW."merchant_id") OR OLD."merchant_order_number" IS DISTINCT FROM (NEW."merchant_order_number") OR OLD."user_id" IS DISTINCT FROM (NEW."user_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."amount_minor" IS DISTINCT FROM (NEW."amount_minor"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='b6a78bdd0d33e4b6abde4b5ca89a491eac17dcae', operation='UPDATE', pgid='pgtrigger_fixed_terms_7120e', table='payments_order', when='BEFORE')),
+            model_name="order",
+            trigger=pgtrigger.compiler.Trigger(
+                name="fixed_terms",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."merchant_id" IS DISTINCT FROM (NEW."merchant_id") OR OLD."merchant_order_number" IS DISTINCT FROM (NEW."merchant_order_number") OR OLD."user_id" IS DISTINCT FROM (NEW."user_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."amount_minor" IS DISTINCT FROM (NEW."amount_minor"))',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="b6a78bdd0d33e4b6abde4b5ca89a491eac17dcae",
+                    operation="UPDATE",
+                    pgid="pgtrigger_fixed_terms_7120e",
+                    table="payments_order",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='checkoutsession',
-            index=models.Index(fields=['order'], name='checkout_session_by_order'),
+            model_name="checkoutsession",
+            index=models.Index(fields=["order"], name="checkout_session_by_order"),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['order', '-id'], name='payment_by_order'),
+            model_name="payment",
+            index=models.Index(fields=["order", "-id"], name="payment_by_order"),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='payment_due'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("next_attempt_at__isnull", False)), fields=["next_attempt_at"], name="payment_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['created', 'submitting', 'requires_action', 'processing', 'authorized'])), fields=('order',), name='payment_one_live_attempt'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("status__in", ["created", "submitting", "requires_action", "processing", "authorized"])
+                ),
+                fields=("order",),
+                name="payment_one_live_attempt",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_surplus', False), ('status', 'succeeded')), fields=('order',), name='payment_one_success'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_surplus", False), ("status", "succeeded")),
+                fields=("order",),
+                name="payment_one_success",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('gateway_reference', ''), _negated=True), fields=('gateway_account', 'gateway_reference'), name='payment_gateway_reference_unique'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("gateway_reference", ""), _negated=True),
+                fields=("gateway_account", "gateway_reference"),
+                name="payment_gateway_reference_unique",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('authorized_minor__lte', models.F('amount_minor')), ('captured_minor__gte', django.db.models.expressions.CombinedExpression(models.F('refunded_minor'), '+', models.F('refund_pending_minor'))), ('captured_minor__lte', models.F('authorized_minor')), ('refund_pending_minor__gte', 0), ('refunded_minor__gte', 0)), name='payment_amounts_nested'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("authorized_minor__lte", models.F("amount_minor")),
+                    (
+                        "captured_minor__gte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("refunded_minor"), "+", models.F("refund_pending_minor")
+                        ),
+                    ),
+                    ("captured_minor__lte", models.F("authorized_minor")),
+                    ("refund_pending_minor__gte", 0),
+                    ("refunded_minor__gte", 0),
+                ),
+                name="payment_amounts_nested",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('next_attempt_at__isnull', True), ('status__in', ['succeeded', 'failed', 'canceled', 'expired'])), models.Q(('status__in', ['created', 'submitting', 'requires_action', 'processing', 'authorized']), ('next_attempt_at__isnull', False)), _connector='OR'), name='payment_unfinished_is_looked_at'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("next_attempt_at__isnull", True),
+                        ("status__in", ["succeeded", "failed", "canceled", "expired"]),
+                    ),
+                    models.Q(
+                        ("status__in", ["created", "submitting", "requires_action", "processing", "authorized"]),
+                        ("next_attempt_at__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="payment_unfinished_is_looked_at",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='payment',
-            trigger=pgtrigger.compiler.Trigger(name='payment_states', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{created:submitting,created:failed,created:canceled,created:expired,submitting:requires_action,submitting:processing,submitting:authorized,submitting:succeeded,submitting:failed,submitting:canceled,submitting:expired,requires_action:processing,requires_action:authorized,requires_action:succeeded,requires_action:failed,requires_action:canceled,requires_action:expired,processing:requires_action,processing:authorized,processing:succeeded,processing:failed,processing:canceled,processing:expired,authorized:succeeded,authorized:failed,authorized:canceled,authorized:expired,failed:succeeded,canceled:succeeded,expired:succeeded}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='2b6fb1d1a2b74d1775b13e805d42322ef8b3f4ef', operation='UPDATE', pgid='pgtrigger_payment_states_c33c1', table='payments_payment', when='BEFORE')),
+            model_name="payment",
+            trigger=pgtrigger.compiler.Trigger(
+                name="payment_states",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{created:submitting,created:failed,created:canceled,created:expired,submitting:requires_action,submitting:processing,submitting:authorized,submitting:succeeded,submitting:failed,submitting:canceled,submitting:expired,requires_action:processing,requires_action:authorized,requires_action:succeeded,requires_action:failed,requires_action:canceled,requires_action:expired,processing:requires_action,processing:authorized,processing:succeeded,processing:failed,processing:canceled,processing:expired,authorized:succeeded,authorized:failed,authorized:canceled,authorized:expired,failed:succeeded,canceled:succeeded,expired:succeeded}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="2b6fb1d1a2b74d1775b13e805d42322ef8b3f4ef",
+                    operation="UPDATE",
+                    pgid="pgtrigger_payment_states_c33c1",
+                    table="payments_payment",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='payment',
-            trigger=pgtrigger.compiler.Trigger(name='count_versions', sql=pgtrigger.compiler.UpsertTriggerSql(func='NEW.version := OLD.version + 1; NEW.updated_at := clock_timestamp(); RETURN NEW;', hash='9d9da3a6aec36cdc53f58c9f4abf54cb7bd87dc1', operation='UPDATE', pgid='pgtrigger_count_versions_5de06', table='payments_payment', when='BEFORE')),
+            model_name="payment",
+            trigger=pgtrigger.compiler.Trigger(
+                name="count_versions",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="NEW.version := OLD.version + 1; NEW.updated_at := clock_timestamp(); RETURN NEW;",
+                    hash="9d9da3a6aec36cdc53f58c9f4abf54cb7bd87dc1",
+                    operation="UPDATE",
+                    pgid="pgtrigger_count_versions_5de06",
+                    table="payments_payment",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='payment',
-            trigger=pgtrigger.compiler.Trigger(name='no_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='851623b0e2c83ef1619e3259563b12d4803aead3', operation='DELETE', pgid='pgtrigger_no_delete_386bf', table='payments_payment', when='BEFORE')),
+            model_name="payment",
+            trigger=pgtrigger.compiler.Trigger(
+                name="no_delete",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
+                    hash="851623b0e2c83ef1619e3259563b12d4803aead3",
+                    operation="DELETE",
+                    pgid="pgtrigger_no_delete_386bf",
+                    table="payments_payment",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='payment',
-            trigger=pgtrigger.compiler.Trigger(name='fixed_terms', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."order_id" IS DISTINCT FROM (NEW."order_id") OR OLD."gateway_account_id" IS DISTINCT FROM (NEW."gateway_account_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."amount_minor" IS DISTINCT FROM (NEW."amount_minor"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='375361c5272d116094f09486d5cfc3c1b5995e96', operation='UPDATE', pgid='pgtrigger_fixed_terms_1c572', table='payments_payment', when='BEFORE')),
+            model_name="payment",
+            trigger=pgtrigger.compiler.Trigger(
+                name="fixed_terms",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."order_id" IS DISTINCT FROM (NEW."order_id") OR OLD."gateway_account_id" IS DISTINCT FROM (NEW."gateway_account_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."amount_minor" IS DISTINCT FROM (NEW."amount_minor"))',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="375361c5272d116094f09486d5cfc3c1b5995e96",
+                    operation="UPDATE",
+                    pgid="pgtrigger_fixed_terms_1c572",
+                    table="payments_payment",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='capture',
-            index=models.Index(condition=models.Q(('status', 'submitting')), fields=['next_attempt_at'], name='capture_due'),
+            model_name="capture",
+            index=models.Index(
+                condition=models.Q(("status", "submitting")), fields=["next_attempt_at"], name="capture_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='capture',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'submitting')), fields=('payment',), name='capture_one_under_way'),
+            model_name="capture",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "submitting")), fields=("payment",), name="capture_one_under_way"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='capture',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='capture_amount_positive'),
+            model_name="capture",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="capture_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='capture',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('next_attempt_at__isnull', False), ('status', 'submitting')), models.Q(models.Q(('status', 'submitting'), _negated=True), ('next_attempt_at__isnull', True)), _connector='OR'), name='capture_unfinished_is_looked_at'),
+            model_name="capture",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("next_attempt_at__isnull", False), ("status", "submitting")),
+                    models.Q(models.Q(("status", "submitting"), _negated=True), ("next_attempt_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="capture_unfinished_is_looked_at",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='capture',
-            trigger=pgtrigger.compiler.Trigger(name='capture_states', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{submitting:succeeded,submitting:failed}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='8a313b29150e3958f3889310d024e1ad9e5d59dc', operation='UPDATE', pgid='pgtrigger_capture_states_40cd9', table='payments_capture', when='BEFORE')),
+            model_name="capture",
+            trigger=pgtrigger.compiler.Trigger(
+                name="capture_states",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{submitting:succeeded,submitting:failed}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="8a313b29150e3958f3889310d024e1ad9e5d59dc",
+                    operation="UPDATE",
+                    pgid="pgtrigger_capture_states_40cd9",
+                    table="payments_capture",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(fields=['payment', '-id'], name='refund_by_payment'),
+            model_name="refund",
+            index=models.Index(fields=["payment", "-id"], name="refund_by_payment"),
         ),
         migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='refund_due'),
+            model_name="refund",
+            index=models.Index(
+                condition=models.Q(("next_attempt_at__isnull", False)), fields=["next_attempt_at"], name="refund_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='refund_amount_positive'),
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="refund_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('next_attempt_at__isnull', False), ('status__in', ['approved', 'submitting'])), models.Q(('next_attempt_at__isnull', True), ('status__in', ['requested', 'succeeded', 'failed', 'rejected'])), _connector='OR'), name='refund_unfinished_is_looked_at'),
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("next_attempt_at__isnull", False), ("status__in", ["approved", "submitting"])),
+                    models.Q(
+                        ("next_attempt_at__isnull", True),
+                        ("status__in", ["requested", "succeeded", "failed", "rejected"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="refund_unfinished_is_looked_at",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='refund',
-            trigger=pgtrigger.compiler.Trigger(name='refund_states', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{requested:approved,requested:rejected,approved:submitting,submitting:succeeded,submitting:failed}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='2173b95db0fcf7688cc37f1367cc6b41e517e20b', operation='UPDATE', pgid='pgtrigger_refund_states_6ad67', table='payments_refund', when='BEFORE')),
+            model_name="refund",
+            trigger=pgtrigger.compiler.Trigger(
+                name="refund_states",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."status", \':\', NEW."status") = ANY(\'{requested:approved,requested:rejected,approved:submitting,submitting:succeeded,submitting:failed}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."status" IS DISTINCT FROM NEW."status") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "status" from "%" to "%" on table %\', OLD."status", NEW."status", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="2173b95db0fcf7688cc37f1367cc6b41e517e20b",
+                    operation="UPDATE",
+                    pgid="pgtrigger_refund_states_6ad67",
+                    table="payments_refund",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='refund',
-            trigger=pgtrigger.compiler.Trigger(name='count_versions', sql=pgtrigger.compiler.UpsertTriggerSql(func='NEW.version := OLD.version + 1; NEW.updated_at := clock_timestamp(); RETURN NEW;', hash='b374c9797fd92148480754f740c5f2936fa4f8b9', operation='UPDATE', pgid='pgtrigger_count_versions_5226d', table='payments_refund', when='BEFORE')),
+            model_name="refund",
+            trigger=pgtrigger.compiler.Trigger(
+                name="count_versions",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="NEW.version := OLD.version + 1; NEW.updated_at := clock_timestamp(); RETURN NEW;",
+                    hash="b374c9797fd92148480754f740c5f2936fa4f8b9",
+                    operation="UPDATE",
+                    pgid="pgtrigger_count_versions_5226d",
+                    table="payments_refund",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='refund',
-            trigger=pgtrigger.compiler.Trigger(name='no_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='058f4cda0efbd7d646707535d0f627e820dd5df3', operation='DELETE', pgid='pgtrigger_no_delete_05f54', table='payments_refund', when='BEFORE')),
+            model_name="refund",
+            trigger=pgtrigger.compiler.Trigger(
+                name="no_delete",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
+                    hash="058f4cda0efbd7d646707535d0f627e820dd5df3",
+                    operation="DELETE",
+                    pgid="pgtrigger_no_delete_05f54",
+                    table="payments_refund",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='refund',
-            trigger=pgtrigger.compiler.Trigger(name='fixed_terms', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."payment_id" IS DISTINCT FROM (NEW."payment_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."amount_minor" IS DISTINCT FROM (NEW."amount_minor") OR OLD."requested_by" IS DISTINCT FROM (NEW."requested_by"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='206ccec867b5ffd7a757b50f3d90b873539f6831', operation='UPDATE', pgid='pgtrigger_fixed_terms_f45fb', table='payments_refund', when='BEFORE')),
+            model_name="refund",
+            trigger=pgtrigger.compiler.Trigger(
+                name="fixed_terms",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."payment_id" IS DISTINCT FROM (NEW."payment_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."amount_minor" IS DISTINCT FROM (NEW."amount_minor") OR OLD."requested_by" IS DISTINCT FROM (NEW."requested_by"))',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="206ccec867b5ffd7a757b50f3d90b873539f6831",
+                    operation="UPDATE",
+                    pgid="pgtrigger_fixed_terms_f45fb",
+                    table="payments_refund",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['debit_account', 'id'], name='transfer_debits'),
+            model_name="transfer",
+            index=models.Index(fields=["debit_account", "id"], name="transfer_debits"),
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['credit_account', 'id'], name='transfer_credits'),
+            model_name="transfer",
+            index=models.Index(fields=["credit_account", "id"], name="transfer_credits"),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='transfer_amount_positive'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="transfer_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('debit_account', models.F('credit_account')), _negated=True), name='transfer_between_two_accounts'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("debit_account", models.F("credit_account")), _negated=True),
+                name="transfer_between_two_accounts",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='transfer',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='7a9da605be67a5ec1b4be78e3bbc24c1d81ba698', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_0e074', table='payments_transfer', when='BEFORE')),
+            model_name="transfer",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="7a9da605be67a5ec1b4be78e3bbc24c1d81ba698",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_0e074",
+                    table="payments_transfer",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='webhookreceipt',
-            constraint=models.UniqueConstraint(fields=('gateway_account', 'event_id'), name='webhook_event_once'),
+            model_name="webhookreceipt",
+            constraint=models.UniqueConstraint(fields=("gateway_account", "event_id"), name="webhook_event_once"),
         ),
     ]

@@ -4,39 +4,34 @@
 -- Locks order, then payment. Answers false, having changed nothing, when either row moved since it was read.
 CREATE OR REPLACE FUNCTION payments_apply(p jsonb) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    v_order payments_order%ROWTYPE;
-    v_payment payments_payment%ROWTYPE;
     v_item jsonb;
 BEGIN
-    SELECT * INTO v_order FROM payments_order WHERE id = p ->> 'order_id' FOR NO KEY UPDATE;
-    SELECT * INTO v_payment FROM payments_payment WHERE id = p ->> 'payment_id' FOR NO KEY UPDATE;
-    IF v_order.version <> (p ->> 'order_version')::integer OR v_payment.version <> (p ->> 'payment_version')::integer
-    THEN
+    PERFORM 1 FROM payments_order AS o JOIN payments_payment AS t ON t.order_id = o.id
+    WHERE t.id = p ->> 'payment_id' AND o.id = p ->> 'order_id'
+        AND o.version = (p ->> 'order_version')::integer AND t.version = (p ->> 'payment_version')::integer
+    FOR NO KEY UPDATE OF o, t;
+    IF NOT FOUND THEN
         RETURN false;
     END IF;
     IF p -> 'payment' <> '{}' THEN
-        v_payment := jsonb_populate_record(v_payment, p -> 'payment');
-        UPDATE payments_payment SET
-            status = v_payment.status, authorized_minor = v_payment.authorized_minor,
-            captured_minor = v_payment.captured_minor, fee_minor = v_payment.fee_minor,
-            is_surplus = v_payment.is_surplus, gateway_reference = v_payment.gateway_reference,
-            action = v_payment.action, failure_code = v_payment.failure_code,
-            failure_message = v_payment.failure_message, poll_attempts = v_payment.poll_attempts,
-            next_attempt_at = v_payment.next_attempt_at, succeeded_at = v_payment.succeeded_at
-        WHERE id = v_payment.id;
+        UPDATE payments_payment AS t SET
+            (status, authorized_minor, captured_minor, fee_minor, is_surplus, gateway_reference, action, failure_code,
+             failure_message, poll_attempts, next_attempt_at, succeeded_at) = (
+                SELECT r.status, r.authorized_minor, r.captured_minor, r.fee_minor, r.is_surplus, r.gateway_reference,
+                       r.action, r.failure_code, r.failure_message, r.poll_attempts, r.next_attempt_at, r.succeeded_at
+                FROM jsonb_populate_record(t.*, p -> 'payment') AS r
+            )
+        WHERE id = p ->> 'payment_id';
     END IF;
     IF p -> 'order' <> 'null' THEN
-        v_order := jsonb_populate_record(v_order, p -> 'order');
-        UPDATE payments_order SET
-            status = v_order.status, paid_at = v_order.paid_at, next_attempt_at = v_order.next_attempt_at
-        WHERE id = v_order.id;
+        UPDATE payments_order AS o SET (status, paid_at, next_attempt_at) = (
+            SELECT r.status, r.paid_at, r.next_attempt_at FROM jsonb_populate_record(o.*, p -> 'order') AS r
+        )
+        WHERE id = p ->> 'order_id';
     END IF;
-    FOR v_item IN SELECT * FROM jsonb_array_elements(p -> 'events') LOOP
-        PERFORM paycore_publish(
-            v_item ->> 'name', v_item ->> 'object_id', v_item -> 'payload',
-            ARRAY(SELECT jsonb_array_elements_text(v_item -> 'handlers')), v_item ->> 'request_id'
-        );
-    END LOOP;
+    IF p -> 'events' <> '[]' THEN
+        PERFORM paycore_publish(p -> 'events');
+    END IF;
     IF p -> 'evidence' <> 'null' THEN
         INSERT INTO payments_evidence (object_id, source, outcome, is_applied, note, details, received_at)
         VALUES (

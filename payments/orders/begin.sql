@@ -8,13 +8,12 @@ DECLARE
     v_claim jsonb;
     v_order payments_order%ROWTYPE;
     v_payment payments_payment%ROWTYPE;
-    v_event jsonb;
     v_now timestamptz := clock_timestamp();
 BEGIN
     IF p_key IS NOT NULL AND NOT (p_key ->> 'is_claimed')::boolean THEN
         v_claim := paycore_claim_key(
             p_key ->> 'scope', p_key ->> 'key', decode(p_key ->> 'fingerprint', 'hex'),
-            (p_key ->> 'lease_seconds')::integer, (p_key ->> 'token')::uuid
+            (p_key ->> 'lease_seconds')::integer, (p_key ->> 'token')::uuid, p_payment ->> 'id'
         );
         IF v_claim ->> 'state' <> 'new' THEN
             RETURN jsonb_build_object('claim', v_claim);
@@ -40,15 +39,12 @@ BEGIN
         'next_attempt_at', v_now + make_interval(secs => (p_payment ->> 'first_query_seconds')::integer)
     ));
     INSERT INTO payments_payment SELECT v_payment.*;
-    IF p_key IS NOT NULL THEN
+    IF (p_key ->> 'is_claimed')::boolean THEN
         UPDATE paycore_idempotencykey SET resource_id = v_payment.id
         WHERE scope = p_key ->> 'scope' AND key = p_key ->> 'key' AND lease_token = (p_key ->> 'token')::uuid;
     END IF;
-    FOR v_event IN SELECT * FROM jsonb_array_elements(p_events) LOOP
-        PERFORM paycore_publish(
-            v_event ->> 'name', v_event ->> 'object_id', v_event -> 'payload',
-            ARRAY(SELECT jsonb_array_elements_text(v_event -> 'handlers')), v_event ->> 'request_id'
-        );
-    END LOOP;
+    IF p_events <> '[]' THEN
+        PERFORM paycore_publish(p_events);
+    END IF;
     RETURN jsonb_build_object('now', v_now);
 END $$;

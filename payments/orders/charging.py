@@ -21,6 +21,7 @@ from paycore import bell, idempotency, metrics
 from paycore.clock import database_now
 from paycore.errors import NotFound, PaycoreError
 from paycore.idempotency import Key, KeyTaken, StoredResponse
+from paycore.logs import bind_ids
 from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
 from payments.gateways.contract import (
     GatewayError,
@@ -243,9 +244,17 @@ def _apply(
             bell.ring_on_commit(bell.OUTBOX)
         if change.moves:
             metrics.PAYMENTS.labels(gateway=known.account.gateway, outcome=payment.status).inc()
-            log.info("payment_moved", payment_id=payment.id, source=source, before=before, after=payment.status)
+            _log_move(payment, source=source, before=before)
         return payment
     raise TooManyCollisions(retry_after_seconds=1)
+
+
+def _log_move(payment: Payment, *, source: Evidence.Source, before: str) -> None:
+    """A request's own access line tells of its payment; every other source gets a line."""
+    if source == Evidence.Source.RESPONSE:
+        bind_ids(payment_id=payment.id, payment_status=payment.status)
+    else:
+        log.info("payment_moved", payment_id=payment.id, source=source, before=before, after=payment.status)
 
 
 def _no_answer(payment: Payment, *, now: datetime, note: str) -> Change:

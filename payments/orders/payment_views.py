@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -29,6 +30,7 @@ from payments.orders.serializers import (
     PaymentSerializer,
     PaySerializer,
     draft_order,
+    pay_instruction,
 )
 from payments.orders.services import build_order
 
@@ -73,8 +75,7 @@ class PaymentListView(IdempotentView):
     )
     def post(self, request: Request) -> HttpResponse:
         viewer = viewer_of(request)
-        form = PaySerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = PaySerializer.check(request.data)
         key = self.key(request, caller=viewer.id)
         try:
             return answer(_pay(form, viewer=viewer, key=key))
@@ -86,15 +87,15 @@ class PaymentListView(IdempotentView):
             return answer(answer_taken(taken, resume=resume))
 
 
-def _pay(form: PaySerializer, *, viewer: Viewer, key: Key) -> StoredResponse:
-    details = form.validated_data.get("order_details")
+def _pay(form: dict[str, Any], *, viewer: Viewer, key: Key) -> StoredResponse:
+    details = form.get("order_details")
     if details is None:
-        order = get_order(viewer, form.validated_data["order"])
+        order = get_order(viewer, form["order"])
     elif viewer.merchant_id:
         order = build_order(draft_order(details, merchant_id=viewer.merchant_id))
     else:
         raise PermissionRefused
-    payment = pay_order(order, form.instruction(), key=key, render=_render)
+    payment = pay_order(order, pay_instruction(form), key=key, render=_render)
     return _render(payment.order, payment)
 
 
@@ -152,15 +153,14 @@ class PaymentCaptureView(IdempotentView):
     )
     def post(self, request: Request, payment_id: str) -> HttpResponse:
         viewer = viewer_of(request)
-        form = CaptureSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = CaptureSerializer.check(request.data)
         payment = get_payment(viewer, payment_id)
-        minor = form.validated_data.get("amount_minor")
+        minor = form.get("amount_minor")
         made: list[str] = []
 
         def work() -> StoredResponse:
             amount = Money(minor, payment.currency) if minor else None
-            capture = request_capture(payment.id, amount=amount, is_final=form.validated_data["is_final"])
+            capture = request_capture(payment.id, amount=amount, is_final=form["is_final"])
             made.append(capture.id)
             return stored(201, present_capture(capture))
 

@@ -5,7 +5,14 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from paycore.fields import CurrencyField, MinorUnitsField, StrictCharField, StrictIntegerField, StrictSerializer
+from paycore.fields import (
+    CurrencyField,
+    MinorUnitsField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+)
 from paycore.money import Money
 from payments.orders.charging import PayInstruction
 from payments.orders.models import Capture, Order, Payment, Refund
@@ -56,10 +63,6 @@ class OrderDetailsSerializer(StrictSerializer):
             )
         return attrs
 
-    def draft(self, *, merchant_id: str) -> OrderDraft:
-        data = self.validated_data
-        return draft_order(data, merchant_id=merchant_id)
-
 
 def draft_order(data: dict[str, Any], *, merchant_id: str) -> OrderDraft:
     """Checked order details as a draft."""
@@ -96,16 +99,15 @@ class PaySerializer(StrictSerializer):
             raise serializers.ValidationError(_("Give either order or order_details."), code="order_or_details")
         return attrs
 
-    def instruction(self) -> PayInstruction:
-        data = self.validated_data
-        return PayInstruction(
-            method=data["method"], return_url=data["return_url"], options=dict(data.get("options", {}))
-        )
+
+def pay_instruction(data: dict[str, Any]) -> PayInstruction:
+    """Checked pay details as an instruction."""
+    return PayInstruction(method=data["method"], return_url=data["return_url"], options=dict(data.get("options", {})))
 
 
 class CaptureSerializer(StrictSerializer):
     amount_minor = MinorUnitsField(required=False, help_text=_("Empty: all that is left."))
-    is_final = serializers.BooleanField(default=True, help_text=_("Let the rest of the hold go."))
+    is_final = StrictBooleanField(default=True, help_text=_("Let the rest of the hold go."))
 
 
 class RefundRequestSerializer(StrictSerializer):

@@ -23,6 +23,7 @@ from payments.orders.serializers import (
     OrderSerializer,
     RefundRequestSerializer,
     RefundSerializer,
+    draft_order,
 )
 from payments.orders.services import cancel_order, create_order
 
@@ -60,11 +61,10 @@ class OrderListView(IdempotentView):
     )
     def post(self, request: Request) -> HttpResponse:
         merchant_id = viewer_of(request).id
-        details = OrderDetailsSerializer(data=request.data)
-        details.is_valid(raise_exception=True)
+        details = OrderDetailsSerializer.check(request.data)
 
         def work() -> StoredResponse:
-            return stored(201, present_order(create_order(details.draft(merchant_id=merchant_id))))
+            return stored(201, present_order(create_order(draft_order(details, merchant_id=merchant_id))))
 
         return self.run(request, caller=merchant_id, work=work)
 
@@ -124,9 +124,7 @@ class RefundListView(IdempotentView):
     )
     def post(self, request: Request) -> HttpResponse:
         viewer, actor = viewer_of(request), actor_of(request)
-        form = RefundRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        data = form.validated_data
+        data = RefundRequestSerializer.check(request.data)
 
         def work() -> StoredResponse:
             payment = get_payment(viewer, data["payment"])

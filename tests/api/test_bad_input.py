@@ -36,7 +36,9 @@ def test_an_amount_is_a_positive_whole_number(merchant_server: MerchantServer, l
     assert pointers(assert_refused(response, 400, "validation_failed")) == {"/amount_minor"}
 
 
-@pytest.mark.parametrize("literal", ["9223372036854775808", "-9223372036854775808", "9" * 30, "1e400", "NaN", "Infinity"])
+@pytest.mark.parametrize(
+    "literal", ["9223372036854775808", "-9223372036854775808", "9" * 30, "1e400", "NaN", "Infinity"]
+)
 def test_a_number_that_does_not_fit_is_refused(merchant_server: MerchantServer, literal: str) -> None:
     with nothing_changes():
         response = merchant_server.post("/orders", raw=order_text("amount_minor", literal))
@@ -109,7 +111,9 @@ def test_a_body_is_an_object(merchant_server: MerchantServer, raw: bytes) -> Non
     ],
     ids=lambda value: f"{value[:20]!r}" if isinstance(value, bytes) else str(value),
 )
-def test_what_is_not_strict_json_is_refused(merchant_server: MerchantServer, raw: bytes, status: int, code: str) -> None:
+def test_what_is_not_strict_json_is_refused(
+    merchant_server: MerchantServer, raw: bytes, status: int, code: str
+) -> None:
     with nothing_changes():
         response = merchant_server.post("/orders", raw=raw)
     assert_refused(response, status, code)

@@ -44,26 +44,6 @@ PAY_BEHAVIOURS = {
     "refuses": Behaviour("reject", frozenset({"open", "expired"})),
     "is_unavailable": Behaviour("unavailable", frozenset({"open", "expired"})),
 }
-REFUND_BEHAVIOURS = {
-    "gives_back": "approve",
-    "takes_its_time": "refund_pending_then_success(5)",
-    "declines": "refund_decline",
-    "declines_late": "refund_pending_then_decline(5)",
-    "is_silent_after_effect": "refund_timeout_after_effect",
-    "is_silent_before_effect": "refund_timeout_before_effect",
-    "breaks_after_effect": "refund_error_5xx_after_effect",
-    "breaks_before_effect": "refund_error_5xx_before_effect",
-    "tears_its_answer": "refund_torn_answer",
-    "repeats_itself": "duplicate_callbacks(3)",
-}
-CAPTURE_BEHAVIOURS = {
-    "takes": "approve",
-    "is_silent_after_effect": "capture_timeout_after_effect",
-    "is_silent_before_effect": "capture_timeout_before_effect",
-    "breaks_after_effect": "capture_error_5xx_after_effect",
-    "tears_its_answer": "capture_torn_answer",
-    "fails_to_let_go": "void_timeout_after_effect",
-}
 TOUCHING = frozenset({"another_key_pays", "the_order_is_canceled"})
 
 
@@ -107,6 +87,7 @@ def has_an_answer(scenario: str) -> bool:
 
 
 def new_order(server: MerchantServer, **more: Any) -> Order:
+    """Of 10.00 USD."""
     return Order.objects.get(id=server.create_order(amount_minor=1000, **more)["id"])
 
 

@@ -4,16 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler
-from django.test import Client
 
 from paycore import outbox
 from payments.tasks import advance_refunds
-from tests.actors import MerchantServer, post_callback
+from tests.actors import MerchantServer
 from tests.faults.cuts import CUTS, Cut, arm
 from tests.faults.doomed import GATEWAY_DEADLINE_SECONDS
+from tests.faults.web import new_client, post_callback, warm_up
 
-WSGIHandler()  # loads URLs, views and middleware once, in the parent
+warm_up()  # once, in the parent; children inherit it
 
 
 def perform(job: dict[str, Any]) -> Any:
@@ -26,7 +25,7 @@ def perform(job: dict[str, Any]) -> Any:
 
 
 def _post(job: dict[str, Any]) -> Any:
-    server = MerchantServer(secret=job["secret"], client=Client())
+    server = MerchantServer(secret=job["secret"], client=new_client())
     response = server.post(job["path"], job["body"], key=job["key"])
     return {"status": response.status_code, "body": response.content.decode()}
 
@@ -38,7 +37,7 @@ def _refund(job: dict[str, Any]) -> Any:
 
 
 def _callback(job: dict[str, Any]) -> Any:
-    return [post_callback(url, headers, body.encode()) for url, headers, body in job["callbacks"]]
+    return [post_callback((url, headers, body.encode())) for url, headers, body in job["callbacks"]]
 
 
 def _drain(_job: dict[str, Any]) -> Any:

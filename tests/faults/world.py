@@ -22,9 +22,10 @@ from payments.orders.models import Order, Payment
 from payments.routing import connections
 from payments.routing.models import GatewayAccount
 from payments.tasks import advance_captures, advance_refunds, expire_orders, sync_pending_payments
-from tests.actors import MerchantServer, post_callback
+from tests.actors import MerchantServer
 from tests.faults.doomed import GATEWAY_DEADLINE_SECONDS
 from tests.faults.programs import Doomed, ProviderServer
+from tests.faults.web import new_client, post_callback
 
 SECRET = "the sandbox's secret"
 NOBODY_LISTENS = "http://127.0.0.1:9"
@@ -77,7 +78,7 @@ class World:
 
     def server_of(self, merchant: Merchant) -> MerchantServer:
         _key, secret = create_api_key(merchant=merchant, name="faults", created_by=None)
-        return MerchantServer(secret=secret, merchant=merchant)
+        return MerchantServer(secret=secret, client=new_client(), merchant=merchant)
 
     def shop_with_a_dead_first_account(self) -> MerchantServer:
         """Its preferred account refuses connections, its spare one works."""
@@ -112,8 +113,8 @@ class World:
         return self.provider.take_callbacks()
 
     def deliver(self) -> None:
-        for url, headers, body in self.callbacks():
-            status = post_callback(url, headers, body)
+        for callback in self.callbacks():
+            status = post_callback(callback)
             self.expect(status == 200, f"a callback was answered {status}")
 
     def orders_time_is_over(self, order_id: str) -> None:
@@ -226,7 +227,7 @@ class Request:
 
     def repeat(self) -> tuple[int, dict[str, Any]]:
         """The same request again, in this process; never a 5xx."""
-        server = MerchantServer(secret=self.server.secret, merchant=self.server.merchant)
+        server = MerchantServer(secret=self.server.secret, client=new_client())
         response = server.post(self.path, self.body, key=self.key)
         self.world.expect(response.status_code < 500, f"the repeat was answered {response.status_code}")
         self.answers.append((response.status_code, response.content))

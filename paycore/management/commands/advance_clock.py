@@ -19,9 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            now = advance(
-                subject=options["subject"], by=timedelta(days=options["days"], hours=options["hours"])
-            )
+            now = advance(subject=options["subject"], by=timedelta(days=options["days"], hours=options["hours"]))
         except NotInSandbox as error:
             raise CommandError("Only in sandbox mode (PAYCORE_SANDBOX_MODE=yes).") from error
         except ValueError as error:
