@@ -2,6 +2,8 @@
 
 from typing import cast
 
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +13,7 @@ from accounts.authentication import UserAuthentication
 from accounts.models import User
 from accounts.serializers import MeSerializer
 from accounts.services import update_profile
+from paycore.errors import NotFound
 
 _PERSON = {
     "id": "usr_01jd3mzq5p8y6w2v4k7x9c0d1e",
@@ -53,3 +56,9 @@ class MeView(APIView):
         changes.is_valid(raise_exception=True)
         user = update_profile(cast("User", request.user), **changes.validated_data)
         return Response(MeSerializer(user).data)
+
+
+@csrf_exempt
+def not_offered(request: HttpRequest) -> HttpResponse:
+    """An address of allauth's for something this installation does not do."""
+    raise NotFound

@@ -1,1 +1,1 @@
-"""What is timed, against what (docs/benchmarks.md). One module a measure: ``make bench-pay`` runs ``benchmarks.pay``."""
+"""What is timed, against what (docs/benchmarks.md). One module a measure: ``make bench-pay`` runs ``pay``."""

@@ -17,7 +17,9 @@ def main() -> None:
     with serving(url) as house:
         results = play(
             {
-                "bound: pay_full by pgbench": lambda: run_pgbench(bound_url, BOUNDS / "pay_full.sql", clients=CONNECTIONS),
+                "bound: pay_full by pgbench": lambda: run_pgbench(
+                    bound_url, BOUNDS / "pay_full.sql", clients=CONNECTIONS
+                ),
                 "paycore: POST /api/v1/payments": lambda: visit(house, story="pay", connections=CONNECTIONS),
             }
         )

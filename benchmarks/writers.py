@@ -15,11 +15,21 @@ _ACCOUNTS = """
            ('bound:3', 'USD', 0, 'expense', false, 0)
     RETURNING id
 """
+_BENCH_POST = """
+    CREATE OR REPLACE FUNCTION bench_post(number bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+    BEGIN
+        RETURN ledger_post(
+            'bench', number::text, 'ours', 'USD', ARRAY['gateway:clearing', 'expense:gateway_fees'],
+            ARRAY['merchant:m:pending', 'gateway:clearing'], ARRAY[1999, 88]::bigint[]
+        );
+    END $$
+"""
 
 
 def main() -> None:
     url = prepare_ours()
     conditions(require_durable(url), f"{WRITERS} connections of pgbench, {pace()}; the clearing account has 16 shards")
+    run_sql(url, _BENCH_POST)
     with tempfile.TemporaryDirectory() as folder:
         bound = Path(folder) / "bound.sql"
         bound.write_text(_with_accounts(url), encoding="utf-8")

@@ -77,6 +77,7 @@ class PriceInline(TabularInline):  # type: ignore[misc]  # Unfold ships no types
     formset = PriceFormSet
     extra = 0
     can_delete = False
+    hide_title = True
     fields = ("currency", "major", "is_active")
     verbose_name_plural = _("prices (a new one replaces the one on sale in its currency; who bought keeps the old)")
 

@@ -62,5 +62,5 @@ class HtmxMiddleware(_BrowserOnly, DjangoHtmxMiddleware):
     pass
 
 
-class CSPMiddleware(_BrowserOnly, DjangoCspMiddleware):  # type: ignore[misc]  # django-csp ships no types
+class CSPMiddleware(_BrowserOnly, DjangoCspMiddleware):
     pass

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from django.core.validators import URLValidator
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.settings import api_settings
@@ -78,6 +79,15 @@ class StrictCharField(serializers.CharField):
         if (_UNSAFE_IN_TEXT if self.multiline else _UNSAFE_IN_A_LINE).search(data):
             self.fail("invalid_characters")
         return str(super().to_internal_value(data))
+
+
+class WebAddressField(serializers.URLField):
+    """Where a browser is sent: http or https, nothing else."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.validators = [check for check in self.validators if not isinstance(check, URLValidator)]
+        self.validators.append(URLValidator(schemes=["http", "https"], message=self.error_messages["invalid"]))
 
 
 class StrictBooleanField(serializers.BooleanField):

@@ -91,10 +91,9 @@ def read_key(*, header: str | None, caller: str, route: str, body: Any) -> Key:
 
 def claim(key: Key) -> None:
     """Insert the key in the running transaction; :class:`KeyTaken` when it was used before."""
-    answer = call_function(
-        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token), ""
-    )
-    require_new(answer)
+    state = _claim(key)
+    if state["state"] != "new":
+        raise KeyTaken(state)
 
 
 def look_up(key: Key) -> dict[str, Any] | None:
@@ -103,17 +102,8 @@ def look_up(key: Key) -> dict[str, Any] | None:
         cursor.execute("SELECT 1 FROM paycore_idempotencykey WHERE scope = %s AND key = %s", [key.scope, key.value])
         if cursor.fetchone() is None:
             return None
-    answer = call_function(
-        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token), ""
-    )
-    state: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
+    state = _claim(key)
     return state if state["state"] != "new" else None
-
-
-def require_new(state: dict[str, Any]) -> None:
-    """``state`` is what ``paycore_claim_key`` answered, here or inside another SQL function."""
-    if state["state"] != "new":
-        raise KeyTaken(state)
 
 
 def complete(key: Key, response: StoredResponse) -> None:
@@ -121,16 +111,6 @@ def complete(key: Key, response: StoredResponse) -> None:
     if len(response.body) > 256 * 1024:
         raise ResponseTooLarge
     _update(key, "response_status = %s, response_body = %s, locked_until = NULL", [response.status, response.body])
-
-
-def forget(key: Key) -> None:
-    """The work was refused before any effect: the key is free again."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM paycore_idempotencykey WHERE scope = %s AND key = %s AND lease_token = %s"
-            " AND response_status IS NULL AND resource_id = ''",
-            [key.scope, key.value, str(key.token)],
-        )
 
 
 def run_atomically(key: Key, work: Callable[[], StoredResponse]) -> StoredResponse:

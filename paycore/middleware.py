@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext_lazy as _
 
 from paycore import metrics, throttling
 from paycore.browser import is_for_programs
@@ -118,6 +119,13 @@ class ResponseHeadersMiddleware:
         return response
 
 
+class NulNotAllowed(PaycoreError):
+    """PostgreSQL keeps no NUL; in a body the parser refuses it."""
+
+    code, http_status = "invalid_text", 400
+    title = _("The address contains a character that is not allowed.")
+
+
 class CardNumberMiddleware:
     """Refuses card numbers anywhere in a request, and bodies over their limit, before anything is logged or stored."""
 
@@ -136,7 +144,10 @@ class CardNumberMiddleware:
         return self.get_response(request)
 
     def _refusal(self, request: HttpRequest) -> PaycoreError | None:
-        if any(map(contains_card_number, _text_around_body(request.META, request.path_info))):
+        around_body = list(_text_around_body(request.META, request.path_info))
+        if any("\0" in text for text in around_body):
+            return NulNotAllowed()
+        if any(map(contains_card_number, around_body)):
             return CardDataNotAllowed()
         length = int(request.META.get("CONTENT_LENGTH") or 0)
         if not length:

@@ -10,14 +10,17 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import inline_serializer
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BooleanField, CharField, Serializer
 
 from paycore.errors import PaycoreError
 
@@ -66,6 +69,20 @@ class Cursor:
 def _signature(content: bytes, context: str) -> bytes:
     keyed = salted_hmac("paycore.pagination", context + "\0" + content.decode(errors="replace"), algorithm="sha256")
     return keyed.digest()[:_SIGNATURE_BYTES]
+
+
+def page_of(serializer: type[Serializer[Any]]) -> Serializer[Any]:
+    """The shape of one page of ``serializer``, for the API's description."""
+    address = partial(CharField, allow_null=True, help_text=_("Send it as `cursor`; null at the end."))
+    return inline_serializer(
+        name=f"{serializer.__name__.removesuffix('Serializer')}Page",
+        fields={
+            "data": serializer(many=True),
+            "next_cursor": address(),
+            "previous_cursor": address(),
+            "has_more": BooleanField(),
+        },
+    )
 
 
 class KeysetPagination(BasePagination):

@@ -25,7 +25,7 @@ from payments.orders.models import Order, Payment, Refund
 DAYS = 14
 LATE = timedelta(days=7)
 """A payment that took longer than this to succeed is in the books but no longer in these overviews."""
-SHOWN_CURRENCIES = 3
+SHOWN_CURRENCIES = 2
 
 
 @dataclass(frozen=True)

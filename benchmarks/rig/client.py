@@ -66,7 +66,11 @@ def play(scene: Scene) -> dict[str, object]:
                 selector.unregister(key.fileobj)
                 running -= 1
     took = [seconds for connection in connections for seconds in connection.took]
-    return {"operations": len(took), "wall_seconds": time.perf_counter() - started, "latencies_ms": percentiles_ms(took)}
+    return {
+        "operations": len(took),
+        "wall_seconds": time.perf_counter() - started,
+        "latencies_ms": percentiles_ms(took),
+    }
 
 
 def _whole_body(received: bytes) -> bytes | None:
@@ -75,8 +79,21 @@ def _whole_body(received: bytes) -> bytes | None:
         return None
     if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
         raise SystemExit(f"refused: {received[:2000]!r}")
-    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+    headers = head.lower()
+    if b"\r\ntransfer-encoding: chunked" in headers:
+        return _joined(body) if body.endswith(b"\r\n0\r\n\r\n") else None
+    length = int(headers.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
     return body if len(body) >= length else None
+
+
+def _joined(chunks: bytes) -> bytes:
+    parts = []
+    while chunks:
+        size, _, rest = chunks.partition(b"\r\n")
+        length = int(size, 16)
+        parts.append(rest[:length])
+        chunks = rest[length + 2 :]
+    return b"".join(parts)
 
 
 if __name__ == "__main__":

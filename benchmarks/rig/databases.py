@@ -34,7 +34,7 @@ def require_durable(url: str) -> str:
     shown = {name: run_sql(url, f"SHOW {name}")[0][0] for name in ("fsync", "synchronous_commit", "server_version")}
     if shown["fsync"] != "on" or shown["synchronous_commit"] != "on":
         raise SystemExit(f"PostgreSQL must run with fsync and synchronous_commit on, not {shown}.")
-    return f"PostgreSQL {shown['server_version']}, fsync {shown['fsync']}, synchronous_commit {shown['synchronous_commit']}"
+    return f"PostgreSQL {shown['server_version']}, fsync on, synchronous_commit on"
 
 
 def run_sql(url: str, sql: str) -> list[tuple[object, ...]]:

@@ -2,7 +2,6 @@
 
 import os
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -56,16 +55,6 @@ def play(contestants: Mapping[str, Contestant], *, rounds: int = ROUNDS) -> dict
         for name, contestant in contestants.items():
             samples[name].append(contestant())
     return {name: _summed_up(taken) for name, taken in samples.items()}
-
-
-def timed(work: Callable[[], int], *, seconds: float = 0.0) -> Sample:
-    """Work of this very process, repeated for ``seconds`` (once when 0); ``work`` answers how many operations it did."""
-    operations, started, cpu = 0, time.perf_counter(), time.process_time()
-    while True:
-        operations += work()
-        if time.perf_counter() - started >= seconds:
-            break
-    return Sample(operations, time.perf_counter() - started, time.process_time() - cpu)
 
 
 def _summed_up(samples: list[Sample]) -> Result:

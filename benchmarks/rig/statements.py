@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from benchmarks.rig.databases import run_sql
 from benchmarks.rig.rounds import Sample
 
-_COUNTS = "SELECT xact_commit, tup_inserted + tup_updated + tup_deleted FROM pg_stat_database WHERE datname = current_database()"
+_COUNTS = """
+    SELECT xact_commit, tup_inserted + tup_updated + tup_deleted
+    FROM pg_stat_database WHERE datname = current_database()
+"""
 _STATISTICS_SECONDS = 1.5  # a backend reports at most once a second
 
 

@@ -52,7 +52,9 @@ def _load() -> dict[str, Any]:
     description: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
     root = reverse("headless:app:config").removesuffix("/app/v1/config")
     paths = description["paths"].items()
-    description["paths"] = {path.replace("/_allauth", root): operations for path, operations in paths}
+    description["paths"] = {
+        path.replace("/_allauth", root): operations for path, operations in paths if "phone" not in path
+    }
     return description
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 
 _WRITES = ("POST", "PUT", "PATCH")
 
@@ -43,11 +43,15 @@ class ProblemAutoSchema(AutoSchema):
     def _problems(self, operation: dict[str, Any]) -> dict[str, str]:
         takes_body = self.method in _WRITES and "requestBody" in operation
         takes_query = any(parameter.get("in") == "query" for parameter in operation.get("parameters", []))
-        is_public = all(type(permission) is AllowAny for permission in self.view.get_permissions())
+        permissions = self.view.get_permissions()
+        is_public = all(type(permission) is AllowAny for permission in permissions)
+        # A good key of a merchant that is not approved is refused; so is whom a special permission keeps out.
+        takes_keys = len(self.view.get_authenticators()) > 1
+        is_choosy = any(type(permission) not in (AllowAny, IsAuthenticated) for permission in permissions)
         applies = {
             ("400", "ValidationFailed"): takes_body or takes_query or self._is_idempotent(),
             ("401", "AuthenticationRequired"): not is_public,
-            ("403", "PermissionDenied"): not is_public,
+            ("403", "PermissionDenied"): takes_keys or is_choosy,
             ("404", "NotFound"): "{" in self.path or self._is_idempotent(),  # a body names objects too
             ("409", "Conflict"): self.method == "POST",
             ("413", "BodyTooLarge"): takes_body,

@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from paycore.sites import ops_site
 from paycore.sites.read_only import ReadOnlyAdmin
-from payments.admin.columns import tag
+from payments.admin.columns import moment, tag
 from payments.admin.filters import MadeBetweenFilter
 from payments.admin.pages import MoneyPage
 from payments.webhooks.models import WebhookReceipt
@@ -23,7 +23,7 @@ from payments.webhooks.models import WebhookReceipt
 class WebhookReceiptAdmin(MoneyPage, ReadOnlyAdmin):
     """The body may name people: only who may view callbacks reads it, parsed, and no list or search touches it."""
 
-    list_display = ("id", "event_type", "standing", "gateway_account", "event_id", "received_at")
+    list_display = ("id", "event_type", "standing", "gateway_account", "event_id", "received")
     list_select_related = ("gateway_account",)
     list_filter = (("gateway_account", AutocompleteSelectFilter), ("received_at", MadeBetweenFilter))
     searches: ClassVar = {"whr_": ("id",), "": ("event_id",)}
@@ -40,6 +40,10 @@ class WebhookReceiptAdmin(MoneyPage, ReadOnlyAdmin):
     @admin.display(description=_("Status"))
     def standing(self, receipt: WebhookReceipt) -> SafeString:
         return tag(_("Processed"), "success") if receipt.processed_at else tag(_("Waiting"), "warning")
+
+    @admin.display(description=_("Received"), ordering="id")
+    def received(self, receipt: WebhookReceipt) -> SafeString | str:
+        return moment(receipt.received_at)
 
     @admin.display(description=_("Content"))
     def content(self, receipt: WebhookReceipt) -> SafeString | str:

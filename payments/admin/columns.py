@@ -1,12 +1,14 @@
 """How amounts, states, links and small facts look on a console page."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.utils import display_for_label
@@ -67,6 +69,13 @@ def money(minor: int, currency: str) -> str:
     return Money(minor, currency).format(get_language() or "en")
 
 
+def moment(value: datetime | None) -> SafeString | str:
+    """To the second, for the order of things matters here; never broken over two lines."""
+    if value is None:
+        return "–"
+    return format_html('<span class="paycore-nowrap">{}</span>', localtime(value).strftime("%Y-%m-%d %H:%M:%S"))
+
+
 def money_or_none(minor: int, currency: str) -> str:
     return money(minor, currency) if minor else "–"
 
@@ -121,4 +130,6 @@ def account_name(code: str) -> "StrOrPromise":
 
 
 def account_cell(code: str) -> SafeString:
-    return format_html('{}<small class="paycore-code">{}</small>', account_name(code), code)
+    # A long code breaks after a colon, not inside an id.
+    shown = format_html_join(mark_safe(":<wbr>"), "{}", ((part,) for part in code.split(":")))
+    return format_html('{}<small class="paycore-code">{}</small>', account_name(code), shown)

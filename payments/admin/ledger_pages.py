@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from paycore.sites import ops_site
 from paycore.sites.read_only import ReadOnlyAdmin
-from payments.admin.columns import account_cell, money, object_link
+from payments.admin.columns import account_cell, moment, money, object_link
 from payments.admin.filters import CurrencyFilter
 from payments.admin.pages import ConfirmForm, MoneyPage, Panel, asks_first, go_to
 from payments.admin.panels import NEWEST, occasion, transfer_row
@@ -92,7 +92,7 @@ class LedgerAccountAdmin(MoneyPage, ReadOnlyAdmin):
 
 @admin.register(Posting, site=ops_site)
 class PostingAdmin(MoneyPage, ReadOnlyAdmin):
-    list_display = ("id", "what", "about", "amounts", "posted_at")
+    list_display = ("id", "what", "about", "amounts", "when")
     list_filter = (("posted_at", RangeDateTimeFilter),)
     searches: ClassVar = {"": ("business_id",)}
     search_help_text = _("Id of a payment or a refund")
@@ -118,6 +118,10 @@ class PostingAdmin(MoneyPage, ReadOnlyAdmin):
     def about(self, posting: Posting) -> SafeString | str:
         return object_link("ops", posting.business_id)
 
+    @admin.display(description=_("When"), ordering="id")
+    def when(self, posting: Posting) -> SafeString | str:
+        return moment(posting.posted_at)
+
     @admin.display(description=_("Amounts"))
     def amounts(self, posting: Posting) -> str:
         return ", ".join(money(leg.amount_minor, leg.debit_account.currency) for leg in posting.transfers.all())
@@ -136,12 +140,12 @@ class PostingAdmin(MoneyPage, ReadOnlyAdmin):
 
 @admin.register(Transfer, site=ops_site)
 class TransferAdmin(MoneyPage, ReadOnlyAdmin):
-    list_display = ("id", "what", "source", "target", "amount", "posted_at")
+    list_display = ("id", "what", "source", "target", "amount", "when")
     list_select_related = ("posting", "debit_account", "credit_account")
     searches: ClassVar = {"": ("posting__business_id",)}
     search_help_text = _("Id of a payment or a refund")
     ordering = ("-id",)
-    fields = (("what", "posting"), ("source", "target"), ("amount", "posted_at"))
+    fields = (("what", "posting"), ("source", "target"), ("amount", "when"))
 
     @admin.display(description=_("Occasion"))
     def what(self, transfer: Transfer) -> str:
@@ -160,8 +164,8 @@ class TransferAdmin(MoneyPage, ReadOnlyAdmin):
         return money(transfer.amount_minor, transfer.debit_account.currency)
 
     @admin.display(description=_("When"))
-    def posted_at(self, transfer: Transfer) -> Any:
-        return transfer.posting.posted_at
+    def when(self, transfer: Transfer) -> SafeString | str:
+        return moment(transfer.posting.posted_at)
 
 
 class StretchForm(ConfirmForm):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -19,7 +19,7 @@ from paycore.sites import merchant_site
 from payments.admin.amount_forms import AmountForm, AmountLeftChanged
 from payments.admin.filters import CurrencyFilter, MadeBetweenFilter, MethodFilter
 from payments.admin.order_pages import OrderColumns
-from payments.admin.pages import Panel, asks_first
+from payments.admin.pages import MoneyPage, Panel, asks_first
 from payments.admin.panels import lines_panel, payments_panel, refunds_panel
 from payments.admin.payment_pages import PaymentColumns
 from payments.admin.refund_pages import RefundColumns
@@ -28,9 +28,19 @@ from payments.orders.queries import Viewer, payments_of
 from payments.orders.refunds import RefundOrder, lock_payment, request_refund
 
 
+class OwnPage(MoneyPage, MerchantScopedAdmin):
+    """Without the row's history: it names the platform's staff and what they did."""
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **options: Any) -> HttpResponse:
+        return super().render_change_form(request, context | {"show_history": False}, **options)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        raise Http404
+
+
 @admin.register(Order, site=merchant_site)
-class OwnOrderAdmin(OrderColumns, MerchantScopedAdmin):
-    list_display = ("id", "state", "total", "merchant_order_number", "description", "created_at")
+class OwnOrderAdmin(OrderColumns, OwnPage):
+    list_display = ("id", "state", "total", "merchant_order_number", "short_description", "made")
     list_filter = (("status", ChoicesDropdownFilter), CurrencyFilter, ("created_at", MadeBetweenFilter))
     searches: ClassVar = {
         "ord_": ("id", "merchant_order_number"),
@@ -64,9 +74,9 @@ class RefundForm(AmountForm):
 
 
 @admin.register(Payment, site=merchant_site)
-class OwnPaymentAdmin(PaymentColumns, MerchantScopedAdmin):
+class OwnPaymentAdmin(PaymentColumns, OwnPage):
     merchant_lookup = "order__merchant"
-    list_display = ("id", "state", "total", "way", "order_number", "refunded", "created_at")
+    list_display = ("id", "state", "total", "way", "order_number", "refunded", "made")
     list_select_related = ("order",)
     list_filter = (("status", ChoicesDropdownFilter), MethodFilter, CurrencyFilter, ("created_at", MadeBetweenFilter))
     searches: ClassVar = {
@@ -83,6 +93,10 @@ class OwnPaymentAdmin(PaymentColumns, MerchantScopedAdmin):
         (_("Dates"), {"fields": (("created_at", "succeeded_at"),)}),
     )
     actions_detail = ("ask_refund",)
+
+    @admin.display(description=_("Your order number"))
+    def order_number(self, payment: Payment) -> str:
+        return payment.order.merchant_order_number
 
     def panels(self, request: HttpRequest, row: Payment) -> Sequence[Panel]:
         return (refunds_panel(row.refunds.order_by("-id"), site="merchant"),)
@@ -129,9 +143,9 @@ def _what_follows(refund: Refund) -> str:
 
 
 @admin.register(Refund, site=merchant_site)
-class OwnRefundAdmin(RefundColumns, MerchantScopedAdmin):
+class OwnRefundAdmin(RefundColumns, OwnPage):
     merchant_lookup = "payment__order__merchant"
-    list_display = ("id", "state", "total", "order_number", "reason", "created_at")
+    list_display = ("id", "state", "total", "order_number", "short_reason", "made")
     list_select_related = ("payment__order",)
     list_filter = (("status", ChoicesDropdownFilter), CurrencyFilter, ("created_at", MadeBetweenFilter))
     searches: ClassVar = {

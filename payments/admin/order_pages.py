@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.template.defaultfilters import truncatechars
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -41,6 +42,10 @@ class OrderColumns(MoneyPage):
     def refunded(self, order: Order) -> str:
         return money_or_none(order.refunded_minor, order.currency)
 
+    @admin.display(description=_("Description"))
+    def short_description(self, order: Order) -> str:
+        return truncatechars(order.description, 40)
+
     @admin.display(description=_("Metadata"))
     def notes(self, order: Order) -> SafeString | str:
         return facts(order.metadata)
@@ -48,7 +53,7 @@ class OrderColumns(MoneyPage):
 
 @admin.register(Order, site=ops_site)
 class OrderAdmin(OrderColumns, ReadOnlyAdmin):
-    list_display = ("id", "state", "total", "merchant", "merchant_order_number", "description", "created_at")
+    list_display = ("id", "state", "total", "merchant", "short_description", "made")
     list_select_related = ("merchant",)
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -91,7 +96,7 @@ class OrderAdmin(OrderColumns, ReadOnlyAdmin):
 
 @admin.register(CheckoutSession, site=ops_site)
 class CheckoutSessionAdmin(MoneyPage, ReadOnlyAdmin):
-    list_display = ("id", "order", "amount", "created_by", "created_at")
+    list_display = ("id", "order", "amount", "created_by", "made")
     list_select_related = ("order",)
     list_filter = (("created_at", MadeBetweenFilter),)
     searches: ClassVar = {"cs_": ("id",), "ord_": ("order_id",)}

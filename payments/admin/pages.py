@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -19,6 +20,7 @@ from unfold.forms import BaseDialogForm
 from unfold.paginator import InfinitePaginator
 
 from paycore.errors import PaycoreError
+from payments.admin.columns import moment
 from payments.gateways.contract import GatewayError
 
 if TYPE_CHECKING:
@@ -92,6 +94,10 @@ class MoneyPage(ModelAdmin):  # type: ignore[misc]  # Unfold ships no types
         for column in columns:
             matches |= Q(**{column: term})
         return queryset.filter(matches), False
+
+    @admin.display(description=_("Created"), ordering="pk")
+    def made(self, row: Any) -> SafeString | str:
+        return moment(row.created_at)
 
     def panels(self, request: HttpRequest, row: Any) -> Sequence[Panel]:
         return ()

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from paycore.models import EventRecord
+from paycore.money import CURRENCIES
 from payments.admin.columns import (
     account_cell,
     facts,
+    moment,
     money,
     money_or_none,
     object_link,
@@ -26,11 +27,6 @@ from payments.orders.queries import evidence_about
 from payments.routing.models import GatewayAccount
 
 NEWEST = 50
-
-
-def moment(value: Any) -> str:
-    """To the second, for the order of things matters here."""
-    return localtime(value).strftime("%Y-%m-%d %H:%M:%S") if value else "–"
 
 
 def lines_panel(order: Order) -> Panel:
@@ -173,7 +169,7 @@ def evidence_panel(object_id: str) -> Panel:
             evidence.get_source_display(),
             evidence.outcome or "–",
             _changed(evidence),
-            facts(evidence.facts()),
+            facts(said(evidence)),
         )
         for evidence in evidence_about(object_id)[-200:]
     ]
@@ -183,6 +179,18 @@ def evidence_panel(object_id: str) -> Panel:
         headers=(_("When"), _("Source"), _("It said"), _("Effect"), _("Details")),
         rows=rows,
     )
+
+
+def said(evidence: Evidence) -> dict[str, object]:
+    """The details with amounts as people write them."""
+    details = evidence.facts()
+    currency = str(details.pop("currency", ""))
+    for name in [name for name in details if name.endswith("_minor")]:
+        minor = details[name]
+        if currency in CURRENCIES and isinstance(minor, int):
+            del details[name]
+            details[name.removesuffix("_minor")] = money(minor, currency)
+    return details
 
 
 def _changed(evidence: Evidence) -> object:

@@ -16,7 +16,7 @@ from paycore.clock import database_now
 from paycore.sites import ops_site
 from paycore.sites.read_only import ReadOnlyAdmin
 from payments.admin.amount_forms import AmountForm, AmountLeftChanged
-from payments.admin.columns import facts, money, money_or_none, state_label
+from payments.admin.columns import facts, moment, money, money_or_none, state_label
 from payments.admin.filters import CurrencyFilter, MadeBetweenFilter, MethodFilter
 from payments.admin.pages import MoneyPage, Panel, asks_first
 from payments.admin.panels import (
@@ -28,6 +28,7 @@ from payments.admin.panels import (
     refunds_panel,
     risk_text,
     routing_panel,
+    said,
     transfers_panel,
 )
 from payments.checkout.presentation import look_of
@@ -79,10 +80,6 @@ class PaymentColumns(MoneyPage):
     def failure(self, payment: Payment) -> str:
         return failure(payment)
 
-    @admin.display(description=_("Merchant's order number"))
-    def order_number(self, payment: Payment) -> str:
-        return payment.order.merchant_order_number
-
 
 class CaptureForm(AmountForm):
     """How much of the held money to take."""
@@ -95,7 +92,7 @@ class CaptureForm(AmountForm):
 
 @admin.register(Payment, site=ops_site)
 class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
-    list_display = ("id", "state", "total", "way", "order", "merchant", "gateway_account", "created_at")
+    list_display = ("id", "state", "total", "way", "merchant", "gateway_account", "made")
     list_select_related = ("order__merchant", "gateway_account")
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -268,7 +265,7 @@ def _capture(payment_id: str, form: CaptureForm) -> Capture:
 
 @admin.register(Capture, site=ops_site)
 class CaptureAdmin(MoneyPage, ReadOnlyAdmin):
-    list_display = ("id", "state", "amount", "payment", "is_final", "created_at")
+    list_display = ("id", "state", "amount", "payment", "is_final", "made")
     list_select_related = ("payment",)
     list_filter = (("created_at", MadeBetweenFilter),)
     searches: ClassVar = {"cap_": ("id",), "pay_": ("payment_id",)}
@@ -288,13 +285,17 @@ class CaptureAdmin(MoneyPage, ReadOnlyAdmin):
 
 @admin.register(Evidence, site=ops_site)
 class EvidenceAdmin(MoneyPage, ReadOnlyAdmin):
-    list_display = ("id", "object_id", "source", "outcome", "is_applied", "note", "received_at")
+    list_display = ("id", "object_id", "source", "outcome", "is_applied", "note", "received")
     list_filter = (("source", ChoicesDropdownFilter), "is_applied")
     searches: ClassVar = {"": ("object_id",)}
     search_help_text = _("Id of a payment or a refund")
     ordering = ("-id",)
-    fields = (("object_id", "source"), ("outcome", "is_applied"), "note", "said", "received_at")
+    fields = (("object_id", "source"), ("outcome", "is_applied"), "note", "details_said", "received_at")
+
+    @admin.display(description=_("Received"), ordering="id")
+    def received(self, evidence: Evidence) -> SafeString | str:
+        return moment(evidence.received_at)
 
     @admin.display(description=_("Details"))
-    def said(self, evidence: Evidence) -> SafeString | str:
-        return facts(evidence.facts())
+    def details_said(self, evidence: Evidence) -> SafeString | str:
+        return facts(said(evidence))

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Case, When
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import truncatechars
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +42,10 @@ class RefundColumns(MoneyPage):
     def total(self, refund: Refund) -> str:
         return money(refund.amount_minor, refund.currency)
 
+    @admin.display(description=_("Reason"))
+    def short_reason(self, refund: Refund) -> str:
+        return truncatechars(refund.reason, 60)
+
 
 class ApprovalForm(ConfirmForm):
     note = forms.CharField(
@@ -59,7 +64,7 @@ class RejectionForm(ConfirmForm):
 
 @admin.register(Refund, site=ops_site)
 class RefundAdmin(RefundColumns, ReadOnlyAdmin):
-    list_display = ("id", "state", "total", "payment", "merchant", "short_reason", "requested_by", "created_at")
+    list_display = ("id", "state", "total", "merchant", "short_reason", "made")
     list_select_related = ("payment__order__merchant",)
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -86,10 +91,6 @@ class RefundAdmin(RefundColumns, ReadOnlyAdmin):
     @admin.display(description=_("Merchant"))
     def merchant(self, refund: Refund) -> str:
         return refund.payment.order.merchant.name
-
-    @admin.display(description=_("Reason"))
-    def short_reason(self, refund: Refund) -> str:
-        return refund.reason if len(refund.reason) <= 40 else f"{refund.reason[:39]}…"
 
     def panels(self, request: HttpRequest, row: Refund) -> Sequence[Panel]:
         shown = [evidence_panel(row.id)]

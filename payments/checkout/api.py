@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from paycore.api import IdempotentView, stored
 from paycore.errors import NotFound
-from paycore.fields import StrictCharField, StrictSerializer
+from paycore.fields import StrictCharField, StrictSerializer, WebAddressField
 from paycore.idempotency import StoredResponse
 from payments.checkout.models import CheckoutSession
 from payments.checkout.services import SessionDraft, create_session, get_session, session_state, session_url
@@ -22,10 +22,10 @@ from payments.orders.queries import get_order, orders_of
 
 class CheckoutSessionRequestSerializer(StrictSerializer):
     order = StrictCharField(max_length=40)
-    success_url = serializers.URLField(
+    success_url = WebAddressField(
         max_length=500, required=False, default="", help_text=_("Where the payer goes when the order is paid.")
     )
-    cancel_url = serializers.URLField(max_length=500, required=False, default="")
+    cancel_url = WebAddressField(max_length=500, required=False, default="")
 
 
 class CheckoutSessionSerializer(serializers.Serializer[CheckoutSession]):

@@ -16,7 +16,7 @@ from paycore.api import IdempotentView, answer, stored
 from paycore.errors import PermissionRefused
 from paycore.idempotency import Key, KeyTaken, StoredResponse, answer_taken
 from paycore.money import Money
-from paycore.pagination import KeysetPagination
+from paycore.pagination import KeysetPagination, page_of
 from payments.orders import examples
 from payments.orders.callers import viewer_of
 from payments.orders.captures import request_capture, send_capture, void_payment
@@ -48,7 +48,7 @@ class PaymentListView(IdempotentView):
         tags=["Payments"],
         summary="List payments, newest first",
         parameters=[*examples.PAGE, examples.ORDER_FILTER, examples.PAYMENT_STATUS_FILTER],
-        responses=PaymentSerializer(many=True),
+        responses=page_of(PaymentSerializer),
     )
     def get(self, request: Request) -> Response:
         payments = payments_of(viewer_of(request))

@@ -12,6 +12,7 @@ from paycore.fields import (
     StrictCharField,
     StrictIntegerField,
     StrictSerializer,
+    WebAddressField,
 )
 from paycore.money import Money
 from payments.orders.charging import PayInstruction
@@ -91,7 +92,7 @@ class PaySerializer(StrictSerializer):
         required=False, help_text=_("Merchants' servers may create the order in the same step.")
     )
     method = StrictCharField(max_length=24)
-    return_url = serializers.URLField(max_length=500, required=False, default="")
+    return_url = WebAddressField(max_length=500, required=False, default="")
     options = SandboxOptionsSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from merchants.permissions import IsMerchantServer
 from paycore.api import IdempotentView, stored
 from paycore.idempotency import StoredResponse
 from paycore.money import Money
-from paycore.pagination import KeysetPagination
+from paycore.pagination import KeysetPagination, page_of
 from payments.orders import examples
 from payments.orders.callers import actor_of, viewer_of
 from payments.orders.presentation import present_order, present_refund
@@ -39,7 +39,7 @@ class OrderListView(IdempotentView):
         tags=["Orders"],
         summary="List orders, newest first",
         parameters=[*examples.PAGE, examples.STATUS_FILTER, examples.NUMBER_FILTER],
-        responses=OrderSerializer(many=True),
+        responses=page_of(OrderSerializer),
     )
     def get(self, request: Request) -> Response:
         orders = orders_of(viewer_of(request))
@@ -104,7 +104,7 @@ class RefundListView(IdempotentView):
         tags=["Refunds"],
         summary="List refunds, newest first",
         parameters=[*examples.PAGE, examples.PAYMENT_FILTER],
-        responses=RefundSerializer(many=True),
+        responses=page_of(RefundSerializer),
     )
     def get(self, request: Request) -> Response:
         refunds = refunds_of(viewer_of(request))

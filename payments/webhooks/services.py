@@ -12,7 +12,7 @@ from paycore.clock import database_now
 from paycore.errors import NotFound, PaycoreError
 from paycore.events import publish
 from payments.events import WebhookReceived
-from payments.gateways.contract import PaymentResult, RefundResult, WebhookNotice, WebhookRefused
+from payments.gateways.contract import PaymentResult, RefundResult, WebhookIdentity, WebhookNotice, WebhookRefused
 from payments.orders.charging import record_payment_result
 from payments.orders.models import Evidence, Payment, Refund
 from payments.orders.refunds import record_refund_result
@@ -54,10 +54,12 @@ def store_webhook(account_id: str, *, headers: Mapping[str, str], body: bytes) -
         metrics.WEBHOOKS.labels(gateway=account.gateway, outcome="refused").inc()
         log.warning("webhook_refused", account=account.id, reason=error.code or str(error))
         raise WebhookNotAccepted from error
+    if not _can_be_kept(identity):
+        raise WebhookNotAccepted
     outcome = "duplicate"
     with transaction.atomic():
         receipt = WebhookReceipt(
-            gateway_account_id=account.id, event_id=identity.event_id, event_type=identity.event_type, body=body
+            gateway_account_id=account.id, event_id=identity.event_id, event_type=identity.event_type[:80], body=body
         )
         stored = WebhookReceipt.objects.bulk_create([receipt], ignore_conflicts=True)[0]
         if WebhookReceipt.objects.filter(id=stored.id).exists():
@@ -66,6 +68,11 @@ def store_webhook(account_id: str, *, headers: Mapping[str, str], body: bytes) -
     metrics.WEBHOOKS.labels(gateway=account.gateway, outcome=outcome).inc()
     status, content_type, words = adapter.webhook_acknowledgement
     return Acknowledgement(status=status, content_type=content_type, body=words)
+
+
+def _can_be_kept(identity: WebhookIdentity) -> bool:
+    """Signed or not: what no column can hold would come back for ever."""
+    return 0 < len(identity.event_id) <= 128 and (identity.event_id + identity.event_type).isprintable()
 
 
 def process_webhook(receipt_id: str) -> None:

@@ -62,14 +62,21 @@ def run_pay_cell(world: World, *, cut: str, behaviour: str, actor: str) -> None:
     settle(world, request, order)
     ended = world.judge(order.id)
     expect_one_answer(world, request)
-    allowed = about.ends | {"canceled", "paid", "open", "expired"} if actor in TOUCHING else about.ends
-    world.expect(ended.status in allowed, f"the order ended {ended.status}")
+    world.expect(ended.status in allowed_ends(about, cut=cut, actor=actor), f"the order ended {ended.status}")
     last_status, last_answer = request.answers[-1]
     refusal_is_fine = actor in TOUCHING or ended.status == "expired"
     world.expect(last_status == 201 or refusal_is_fine, f"the repeat was answered {last_status} {last_answer!r}")
     most = 2 if actor == "another_key_pays" else 1
     world.expect(order.payments.count() <= most, f"{order.payments.count()} payments")
     world.verdict()
+
+
+def allowed_ends(about: Behaviour, *, cut: str, actor: str) -> frozenset[str]:
+    if actor in TOUCHING:
+        return about.ends | {"canceled", "paid", "open", "expired"}
+    if actor == "the_gateway_is_down_for_the_repeat" and cut in ("before_begin", "in_begin"):
+        return about.ends | {"open"}  # the repeat is the first question: refused connections mean nothing happened
+    return about.ends
 
 
 def kill_if_reached(request: Request, cut: str, *, always_reached: bool) -> None:

@@ -82,22 +82,23 @@ ACTORS: dict[str, Actor] = {
 
 def settle(world: World, request: Request, order: Order) -> None:
     """The payer decides, time passes, callbacks and the clock come, the caller repeats until it has its answer."""
-    for _round in range(3):
-        approve_what_waits(world, order)
-        world.time_passes()
-        world.deliver()
-        world.workers_pass()
+    all_pass(world, order, rounds=3)
+    request.repeat()
+    all_pass(world, order, rounds=2)
     if Payment.objects.filter(order_id=order.id, status="submitting").exists():
         # "Not found" stays unknown until the order's time is over and the gateway has closed it.
         world.orders_time_is_over(order.id)
-    world.time_passes()
+        all_pass(world, order, rounds=1)
     request.repeat()
-    for _round in range(2):
+
+
+def all_pass(world: World, order: Order, *, rounds: int) -> None:
+    for _round in range(rounds):
         approve_what_waits(world, order)
         world.time_passes()
         world.deliver()
         world.workers_pass()
-    request.repeat()
+    world.time_passes()
 
 
 def approve_what_waits(world: World, order: Order) -> None:

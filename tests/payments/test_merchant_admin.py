@@ -139,6 +139,14 @@ def test_the_platforms_inner_matters_are_not_shown(merchant: Merchant, paid: Pay
         assert "$6.10" not in text, "the provider's fee"
 
 
+def test_what_the_platforms_staff_did_is_not_shown(merchant: Merchant, paid: Payment) -> None:
+    client, _member = enter(merchant)
+
+    for row in (paid, paid.order):
+        assert client.get(page(row, "history")).status_code == 404
+        assert page(row, "history") not in client.get(page(row)).content.decode()
+
+
 @pytest.mark.parametrize("role", ["owner", "finance"])
 def test_a_small_refund_is_sent_without_review(merchant: Merchant, paid: Payment, role: str) -> None:
     client, member = enter(merchant, role=role)

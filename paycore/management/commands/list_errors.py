@@ -27,7 +27,7 @@ allauth's shape: `{"status": 400, "errors": [{"message", "code", "param"}]}`.
 | status | what it means for you |
 |---|---|
 | any other 4xx | nothing was changed, and the `Idempotency-Key` is not used up; repair the request |
-| 409 with `Retry-After`, 429, 503 | not now: send the same again, with the same `Idempotency-Key`, after `Retry-After` seconds |
+| 409 with `Retry-After`, 429, 503 | not now: the same again, with the same key, after `Retry-After` seconds |
 | 500, or no answer at all | unknown to you, not to us: send the same request with the same `Idempotency-Key` |
 """
 
