@@ -8,6 +8,6 @@ from paycore.events import Event
 
 @dataclass(frozen=True)
 class UserSignedUp(Event):
-    name: ClassVar[str] = "user_signed_up"
+    name: ClassVar[str] = "user.signed_up"
 
     user_id: str

@@ -122,7 +122,7 @@ class ResponseHeadersMiddleware:
 class NulNotAllowed(PaycoreError):
     """PostgreSQL keeps no NUL; in a body the parser refuses it."""
 
-    code, http_status = "invalid_text", 400
+    code, http_status = "invalid_address", 400
     title = _("The address contains a character that is not allowed.")
 
 
@@ -144,10 +144,9 @@ class CardNumberMiddleware:
         return self.get_response(request)
 
     def _refusal(self, request: HttpRequest) -> PaycoreError | None:
-        around_body = list(_text_around_body(request.META, request.path_info))
-        if any("\0" in text for text in around_body):
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
             return NulNotAllowed()
-        if any(map(contains_card_number, around_body)):
+        if any(map(contains_card_number, _text_around_body(request.META, request.path_info))):
             return CardDataNotAllowed()
         length = int(request.META.get("CONTENT_LENGTH") or 0)
         if not length:

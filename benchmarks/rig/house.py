@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ SERVER = (
     f"granian, {WEB_WORKERS} workers × {WEB_THREADS} threads, production settings, access log to a file;"
     " the sandbox provider answers in the server's process"
 )
-_START_SECONDS = 30.0
+_START_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,7 @@ def serving(url: str, *, has_worker: bool = False) -> Iterator[House]:
                 scene = Scene("127.0.0.1", port, secret, account_id, environment["PAYCORE_SANDBOX_SECRET"])
                 yield House(scene, roots)
             finally:
-                for process in running.values():
-                    if process.poll() is None:
-                        os.killpg(process.pid, signal.SIGTERM)
-                for process in running.values():
-                    process.wait(timeout=20)
+                _stop(running.values())
 
 
 def visit(house: House, *, finish: "Finish | None" = None, **changes: object) -> Sample:
@@ -177,6 +173,19 @@ def _start(command: list[str], environment: Mapping[str, str], log: object) -> "
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def _stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
+    """End whole families: politely, then not."""
+    alive = [process for process in processes if process.poll() is None]
+    for process in alive:
+        os.killpg(process.pid, signal.SIGTERM)
+    for process in alive:
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _wait_until_up(port: int, running: Mapping[str, "subprocess.Popen[bytes]"], *, log: Path) -> None:

@@ -36,7 +36,7 @@ def test_sign_up_takes_the_language_from_the_request_when_none_is_given(app: App
 def test_sign_up_is_announced_in_its_transaction(app: App) -> None:
     app.sign_up(email="ada@example.com")
 
-    event = EventRecord.objects.get(name="user_signed_up")
+    event = EventRecord.objects.get(name="user.signed_up")
     assert event.object_id == User.objects.get().pk
     assert event.payload == {"user_id": event.object_id}
 
@@ -119,7 +119,7 @@ def test_of_parallel_sign_ups_with_one_address_exactly_one_wins() -> None:
     for trial in range(5):
         statuses = _sign_up_in_parallel(email=f"ada{trial}@example.com", times=4)
         assert sorted(statuses) == [200, 400, 400, 400]
-        assert User.objects.count() == EventRecord.objects.filter(name="user_signed_up").count() == trial + 1
+        assert User.objects.count() == EventRecord.objects.filter(name="user.signed_up").count() == trial + 1
 
 
 def _sign_up_in_parallel(*, email: str, times: int) -> list[int]:

@@ -20,6 +20,8 @@ from payments.ledger.models import LedgerAccount, Posting
 
 def test_shots(address, merchant, account, sandbox, world, browser: Browser, transactional_db):
     settings.PAYCORE_SANDBOX_MODE = True
+    from django.utils.translation import trans_real
+    settings.LOCALE_PATHS=["/tmp/admins/locale"]; trans_real._translations.clear(); trans_real._default=None
     def pay(minor, cur="USD", scenario="approve", capture="automatic", method="card"):
         o = create_order(OrderDraft(merchant_id=merchant.id, amount=Money(minor, cur), description="Two notebooks", lines=[OrderLine("Notebook, ruled, 120 pages", minor+200, 2)], discount_minor=200, capture_method=capture, metadata={"cart":"77-B","campaign":"autumn"}))
         return pay_order(o, PayInstruction(method=method, return_url=address, options={"sandbox":{"scenario":scenario}}))

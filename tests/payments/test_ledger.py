@@ -1,9 +1,6 @@
 """The books: what is posted once, what is refused, what a check finds."""
 
 import io
-from datetime import timedelta
-from typing import Any
-
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
@@ -180,7 +177,7 @@ BREAKS: dict[str, str] = {
     "J2": "UPDATE payments_ledgeraccount SET balance_minor = balance_minor + 1 WHERE code = 'revenue:fees'",
     "J5": "UPDATE payments_payment SET refund_pending_minor = 1",
     "J6": "UPDATE payments_order SET status = 'canceled'",
-    "J7": "DELETE FROM paycore_event WHERE name = 'order.paid'",
+    "J7": "UPDATE paycore_event SET name = 'order.lost' WHERE name = 'order.paid'",
     "J8": "UPDATE paycore_outboxmessage SET status = 'pending', next_attempt_at = now() - interval '31 minutes'",
     "J9": "UPDATE payments_payment SET is_surplus = true",
 }
@@ -239,10 +236,3 @@ def test_transfers_are_counted_in_both_directions(merchant_server: MerchantServe
     assert signed == 0
     assert Transfer.objects.count() > 3
     assert Payment.objects.get().refunded_minor == 700
-
-
-def test_ages(settings: Any) -> None:
-    """A seal waits longer than any transaction may live."""
-    options = settings.DATABASES["default"].get("OPTIONS", {}).get("options", "")
-    assert "statement_timeout" in options
-    assert timedelta(minutes=2) > timedelta(seconds=30)
