@@ -167,7 +167,7 @@ def evidence_panel(object_id: str) -> Panel:
         (
             moment(evidence.received_at),
             evidence.get_source_display(),
-            evidence.outcome or "–",
+            dict(Payment.Status.choices).get(evidence.outcome, evidence.outcome) or "–",
             _changed(evidence),
             facts(said(evidence)),
         )
@@ -196,7 +196,13 @@ def said(evidence: Evidence) -> dict[str, object]:
 def _changed(evidence: Evidence) -> object:
     if evidence.is_applied:
         return tag(_("applied"), "success")
-    return evidence.note.replace("_", " ") or _("nothing new")
+    notes = {
+        "already_known": _("already known"),
+        "not_applicable": _("does not fit the state"),
+        "not_found": _("not known there"),
+        "mismatch": _("amount or currency differs"),
+    }
+    return notes.get(evidence.note) or evidence.note.replace("_", " ") or _("nothing new")
 
 
 def routing_panel(payment: Payment, *, site: str) -> Panel:

@@ -48,13 +48,16 @@ def broken_seals(*, newest: int | None = None) -> list[int]:
     previous: LedgerSeal | None = None
     for seal in seals:
         digest, _ = _digest(bytes(seal.previous_hash), start=seal.sealed_from, until=seal.sealed_until)
-        follows = previous is None or (
-            bytes(seal.previous_hash) == bytes(previous.hash) and seal.sealed_from == previous.sealed_until
-        )
-        if digest != bytes(seal.hash) or not follows:
+        if digest != bytes(seal.hash) or not _follows(seal, previous, is_whole_chain=newest is None):
             broken.append(seal.id)
         previous = seal
     return broken
+
+
+def _follows(seal: LedgerSeal, previous: LedgerSeal | None, *, is_whole_chain: bool) -> bool:
+    if previous is None:
+        return not is_whole_chain or bytes(seal.previous_hash) == _GENESIS
+    return bytes(seal.previous_hash) == bytes(previous.hash) and seal.sealed_from == previous.sealed_until
 
 
 def _digest(previous: bytes, *, start: datetime, until: datetime) -> tuple[bytes, int]:

@@ -66,9 +66,9 @@ def decide(known: Known, result: PaymentResult, *, now: datetime) -> Change:
         # Still unknown: only a closing at the gateway, or a person, ends such a payment.
         return _wait(payment, now=now, note="not_found")
     target = _TARGETS[result.outcome]
-    if target == "canceled" and payment.status == "authorized" and payment.captured_minor:
-        target = "succeeded"
-    mismatch = _mismatch(payment, result)
+    if target in ("canceled", "failed") and payment.captured_minor and not payment.is_final:
+        target = "succeeded"  # nothing more will be taken; what was taken is real
+    mismatch = _mismatch(known, result, target=target)
     if mismatch and target in ("succeeded", "authorized"):
         change = _wait(payment, now=now, note="mismatch")
         change.case = (Case.Kind.PAYMENT_MISMATCH, mismatch)
@@ -81,13 +81,17 @@ def decide(known: Known, result: PaymentResult, *, now: datetime) -> Change:
     return _move(known, result, target=target, now=now)
 
 
-def _mismatch(payment: Payment, result: PaymentResult) -> dict[str, Any]:
+def _mismatch(known: Known, result: PaymentResult, *, target: str) -> dict[str, Any]:
+    payment = known.payment
     facts: dict[str, Any] = {}
     if result.amount_minor is not None and result.amount_minor != payment.amount_minor:
         facts["amount_minor"] = {"expected": payment.amount_minor, "reported": result.amount_minor}
     if result.currency is not None and result.currency != payment.currency:
         facts["currency"] = {"expected": payment.currency, "reported": result.currency}
-    if result.captured_minor is not None and not 0 <= result.captured_minor <= payment.amount_minor:
+    least = 0
+    if target == "succeeded" and not payment.captured_minor:
+        least = payment.amount_minor if known.order.capture_method == "automatic" else 1
+    if result.captured_minor is not None and not least <= result.captured_minor <= payment.amount_minor:
         facts["captured_minor"] = {"expected": payment.amount_minor, "reported": result.captured_minor}
     return facts
 
@@ -157,6 +161,7 @@ def _succeed(known: Known, result: PaymentResult, change: Change, *, now: dateti
     _book_capture(known, result, change, captured=captured, is_surplus=is_surplus)
     change.events.append(PaymentSucceeded(payment.id, order.id, is_surplus))
     if is_surplus:
+        _move_to_suspense(known, change)
         change.case = (
             Case.Kind.SURPLUS_PAYMENT,
             {"order": order.id, "order_status": order.status, "amount_minor": captured, "currency": payment.currency},
@@ -164,6 +169,16 @@ def _succeed(known: Known, result: PaymentResult, change: Change, *, now: dateti
     else:
         change.order = {"status": Order.Status.PAID.value, "paid_at": now.isoformat(), "next_attempt_at": None}
         change.events.append(OrderPaid(order.id, payment.id))
+
+
+def _move_to_suspense(known: Known, change: Change) -> None:
+    """Parts that were taken while the order could still have had them were booked as the merchant's."""
+    before = Money(known.payment.captured_minor, known.payment.currency)
+    if before.minor:
+        owner = chart.merchant_pending(known.merchant.id)
+        fee = merchant_fee(known.merchant, before)
+        legs = [Leg(chart.REVENUE_FEES, owner, fee), Leg(owner, chart.SUSPENSE, before)]
+        change.entries.append(Entry("payment", known.payment.id, "surplus", legs))
 
 
 def _captured(payment: Payment, result: PaymentResult) -> int:

@@ -4,11 +4,9 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
-import pytest
-
 from payments.orders.models import Capture, Order, Payment, Refund
 from tests.faults.cuts import CUTS
-from tests.faults.grid import has_an_answer, kill_if_reached, new_order
+from tests.faults.grid import cells, has_an_answer, kill_if_reached, new_order
 from tests.faults.recovery import ACTORS, approve_what_waits, expect_one_answer
 from tests.faults.world import Request, World
 
@@ -87,8 +85,21 @@ CANCEL_ACTORS: Acts = {
 } | {"the_payer_approves": the_payer_approves}
 
 
-def cells(kind: str, behaviours: dict[str, Any], actors: Acts) -> list[Any]:
-    return [pytest.param(*cell, id="-".join(cell)) for cell in product(CUTS[kind], behaviours, actors)]
+CORE_ACTORS = ("the_caller_repeats", "the_clock_comes_first", "all_come_at_once")
+
+
+def refund_cells() -> list[Any]:
+    core = ("gives_back", "is_silent_after_effect", "takes_its_time")
+    return cells(product(CUTS["refund"], REFUND_BEHAVIOURS, REFUND_ACTORS), behaviours=core, actors=CORE_ACTORS)
+
+
+def capture_cells() -> list[Any]:
+    core = ("takes", "is_silent_after_effect")
+    return cells(product(CUTS["capture"], CAPTURE_BEHAVIOURS, CAPTURE_ACTORS), behaviours=core, actors=CORE_ACTORS)
+
+
+def cancel_cells() -> list[Any]:
+    return cells(product(CUTS["cancel"], CANCEL_BEHAVIOURS, CANCEL_ACTORS), behaviours=("closes",), actors=CORE_ACTORS)
 
 
 def run_refund_cell(world: World, *, cut: str, behaviour: str, actor: str) -> None:

@@ -86,8 +86,16 @@ def _count(acknowledged: list[str], statuses: dict[int, int], provider: SandboxP
         "lost": sorted(set(acknowledged) - set(found)),
         "not_succeeded": sorted(name for name, status in found.items() if status != "succeeded"),
         "orders": Order.objects.count(),
-        "taken_but_unknown": sorted(taken - succeeded),
+        "taken_but_unknown": _described(taken - succeeded),
         "believed_but_not_taken": sorted(succeeded - taken),
         "invariants": [finding.code for finding in run_checks()],
         "statuses": statuses,
     }
+
+
+def _described(payment_ids: set[str]) -> list[str]:
+    rows = {payment.id: payment for payment in Payment.objects.filter(id__in=payment_ids).select_related("order")}
+    return [
+        f"{one}: {rows[one].status}/{rows[one].order.status} {rows[one].failure_code}" if one in rows else f"{one}: no row"
+        for one in sorted(payment_ids)
+    ]

@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,14 +39,24 @@ class OwnRedis:
         self._process = subprocess.Popen([str(program), *options], stdout=subprocess.DEVNULL)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.client = redis.Redis.from_url(self.url)
+        self._wait_until(self._answers, otherwise="Redis did not start")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis.ConnectionError:
+            return False
+
+    def wait_for_ring(self) -> None:
+        """A thread of the process rings, soon after the commit."""
+        self._wait_until(lambda: self.client.llen(QUEUE) >= 1, otherwise="the bell was not rung")
+
+    @staticmethod
+    def _wait_until(is_so: Callable[[], bool], *, otherwise: str) -> None:
         until = time.monotonic() + 10
-        while time.monotonic() < until:
-            try:
-                self.client.ping()
-                return
-            except redis.ConnectionError:
-                time.sleep(0.01)
-        raise AssertionError("Redis did not start")
+        while not is_so():
+            assert time.monotonic() < until, otherwise
+            time.sleep(0.01)
 
     def kill(self) -> None:
         self._process.kill()
@@ -78,7 +88,7 @@ def test_flushall_at_every_step_loses_nothing(
     own_redis.client.flushall()
     sandbox.approve(payment["id"])
     assert deliver_callbacks(sandbox) == [200]
-    assert own_redis.client.llen(QUEUE) >= 1, "the bell was not rung"
+    own_redis.wait_for_ring()
     own_redis.client.flushall()
 
     assert pending() == 1
@@ -102,11 +112,10 @@ def test_after_flushall_the_next_commit_rings_again(
 ) -> None:
     """The mark that merges rings must not stay behind its lost task."""
     merchant_server.paid_order()
-    rung = own_redis.client.llen(QUEUE)
+    own_redis.wait_for_ring()
     own_redis.client.flushall()
     merchant_server.paid_order()
-    assert rung >= 1
-    assert own_redis.client.llen(QUEUE) >= 1
+    own_redis.wait_for_ring()
 
 
 def test_payments_go_on_while_redis_is_dead(

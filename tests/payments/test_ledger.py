@@ -1,6 +1,7 @@
 """The books: what is posted once, what is refused, what a check finds."""
 
 import io
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction

@@ -138,8 +138,8 @@ def test_a_decision_on_rows_that_moved_meanwhile_is_not_written(merchant: Mercha
 def test_the_door_writes_what_it_decided_and_counts_versions(merchant: Merchant, account: GatewayAccount) -> None:
     payment = begun(merchant, account)
     result = PaymentResult(
-        payment.id, Outcome.SUCCEEDED, gateway_reference="ch_1", amount_minor=1_234, currency="KWD", captured_minor=1_234,
-        fee_minor=50,
+        payment.id, Outcome.SUCCEEDED, gateway_reference="ch_1", amount_minor=1_234, currency="KWD",
+        captured_minor=1_234, fee_minor=50,
     )  # fmt: skip
 
     answered = record_payment_result(payment.id, result, source=Evidence.Source.WEBHOOK)

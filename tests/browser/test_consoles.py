@@ -1,0 +1,111 @@
+"""Both consoles in a real browser: signing in, finding a payment, giving money back with two pairs of eyes."""
+
+import re
+
+import pytest
+from django.contrib.admin.utils import quote
+from django.core.cache import cache
+from playwright.sync_api import Browser, Page, expect
+
+from accounts.models import User
+from merchants.models import Merchant
+from paycore.money import Money
+from payments.orders.charging import PayInstruction, pay_order
+from payments.orders.models import Payment, Refund
+from payments.orders.services import OrderDraft, OrderLine, create_order
+from payments.routing.models import GatewayAccount
+from tests.browser.conftest import World, watch
+from tests.merchants.factories import make_member, make_user
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def paid(address: str, merchant: Merchant, account: GatewayAccount) -> Payment:
+    cache.clear()
+    draft = OrderDraft(
+        merchant_id=merchant.id,
+        amount=Money(20_000, "USD"),
+        description="Two notebooks",
+        merchant_order_number="SHOP-77",
+        lines=[OrderLine("Notebook", 20_000, 2)],
+    )
+    return pay_order(create_order(draft), PayInstruction(method="card", options={"token": "tok_approve"}))
+
+
+def sign_in(page: Page, address: str, *, site: str, user: User) -> None:
+    page.goto(f"{address}/{site}/")
+    page.get_by_label("E-mail").fill(str(user.email))
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def press(page: Page, action: str, *, submit: str, **fields: str) -> None:
+    """Open an action's dialog, fill it in, send it."""
+    page.locator("a[hx-get]", has_text=action).first.click()
+    dialog = page.locator("#dialog")
+    expect(dialog).to_be_visible()
+    for label, value in fields.items():
+        dialog.get_by_label(label).fill(value)
+    dialog.get_by_role("button", name=submit).click()
+
+
+def test_a_refund_goes_from_the_merchants_wish_to_the_payer(
+    page: Page, browser: Browser, address: str, paid: Payment, merchant: Merchant, world: World
+) -> None:
+    sign_in(page, address, site="merchant", user=make_member(merchant=merchant, role="finance").user)
+    expect(page.get_by_text("Paid today")).to_be_visible()
+    page.goto(f"{address}/merchant/payments/payment/?q=SHOP-77")
+    page.get_by_role("link", name=paid.id).click()
+    press(page, "Request a refund", submit="Request", Amount="150.00", Reason="Came broken")
+    expect(page.get_by_text("waits for the platform's review")).to_be_visible()
+
+    context = browser.new_context(locale="en-US")
+    desk = context.new_page()
+    wrong = watch(desk, allowed=(f"{address}/", "data:"))
+    sign_in(desk, address, site="ops", user=make_user(is_staff=True, is_superuser=True))
+    desk.get_by_role("link", name=re.compile("Refunds to review")).click()
+    desk.get_by_role("link", name=Refund.objects.get().id).click()
+    press(desk, "Approve", submit="Approve", Note="Photo was clear")
+    expect(desk.get_by_text("was approved and is being sent")).to_be_visible()
+    context.close()
+    assert wrong == []
+
+    world.settle()
+    page.reload()
+    expect(page.locator(".paycore-panel").get_by_text("Succeeded")).to_be_visible()
+    assert Payment.objects.get(id=paid.id).refunded_minor == 15_000
+
+
+def test_a_wrong_amount_stays_in_the_dialog_and_says_why(page: Page, address: str, paid: Payment) -> None:
+    sign_in(page, address, site="merchant", user=make_member(merchant=paid.order.merchant).user)
+    page.goto(f"{address}/merchant/payments/payment/{quote(paid.id)}/change/")
+
+    press(page, "Request a refund", submit="Request", Amount="200.01", Reason="Too much")
+
+    expect(page.locator("#dialog").get_by_text("at most what is left")).to_be_visible()
+    assert not Refund.objects.exists()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_of_the_operations_console_fit_the_screen(page: Page, address: str, paid: Payment, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    sign_in(page, address, site="ops", user=make_user(is_staff=True, is_superuser=True))
+    row = f"payments/payment/{quote(paid.id)}/change/"
+
+    for place in ("", "payments/order/", "payments/payment/", row, "payments/ledgeraccount/", "riskcontrol/case/"):
+        page.goto(f"{address}/ops/{place}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, place
+    page.goto(f"{address}/ops/{row}")
+    expect(page.get_by_role("heading", name="In the books")).to_be_visible()
+
+
+def test_the_console_speaks_chinese_when_asked(page: Page, address: str, paid: Payment) -> None:
+    sign_in(page, address, site="ops", user=make_user(is_staff=True, is_superuser=True))
+
+    page.context.set_extra_http_headers({"Accept-Language": "zh-CN"})
+    page.goto(f"{address}/ops/payments/payment/{quote(paid.id)}/change/")
+
+    expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
+    expect(page.get_by_text("US$200.00").first).to_be_visible()
