@@ -23,7 +23,7 @@ from paycore.card_numbers import (
     json_contains_card_number,
     may_contain_card_number,
 )
-from paycore.errors import PaycoreError
+from paycore.errors import NotFound, PaycoreError
 from paycore.identifiers import new_id
 from paycore.logs import end_context, get_logger, start_context
 from paycore.parsers import BodyRefused, BodyTooLarge, MalformedJSON, body_limit_bytes, loads_strict
@@ -144,8 +144,8 @@ class CardNumberMiddleware:
         return self.get_response(request)
 
     def _refusal(self, request: HttpRequest) -> PaycoreError | None:
-        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
-            return NulNotAllowed()
+        if is_json_path(request.path_info) and (refusal := _nul_refusal(request)):
+            return refusal
         if any(map(contains_card_number, _text_around_body(request.META, request.path_info))):
             return CardDataNotAllowed()
         length = int(request.META.get("CONTENT_LENGTH") or 0)
@@ -160,6 +160,12 @@ class CardNumberMiddleware:
             # Large uploads exist only as files in the consoles; Django streams those and bounds everything else.
             return None if content_type.startswith("multipart/") else BodyTooLarge()
         return CardDataNotAllowed() if body_contains_card_number(request.body, request.META) else None
+
+
+def _nul_refusal(request: HttpRequest) -> PaycoreError | None:
+    if "\0" in request.path_info:
+        return NotFound()
+    return NulNotAllowed() if "%00" in request.META.get("QUERY_STRING", "") else None
 
 
 def _text_around_body(meta: dict[str, Any], path: str) -> Iterator[str]:

@@ -4,6 +4,8 @@ import threading
 import time
 from typing import Any
 
+from django.db import close_old_connections
+
 from merchants.models import Merchant
 from merchants.services import create_api_key
 from paycore.tasks import drain_outbox
@@ -66,6 +68,7 @@ def _until_answered(server: MerchantServer, body: dict[str, Any], *, key: str, s
     """As a client should: the same key until there is an answer that is neither 5xx nor "still running"."""
     until = time.monotonic() + load.PATIENCE_SECONDS
     while time.monotonic() < until:
+        close_old_connections()  # as a server does before each request; Django's test client does not
         answer = server.post("/payments", body, key=key)
         statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
         if answer.status_code not in REPEATABLE:

@@ -1,16 +1,18 @@
 """Paying raced against itself, its callback, cancellation, expiry and another gateway account."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from paycore import outbox
-from paycore.errors import PaycoreError
+from paycore.models import IdempotencyKey
 from payments.errors import OrderNotOpen
-from payments.gateways.contract import HttpRequest
+from payments.gateways.contract import GatewayUnavailable, HttpRequest
 from payments.orders.models import Order, Payment
 from payments.orders.services import cancel_order, expire_order
 from payments.routing.models import GatewayAccount
@@ -195,7 +197,27 @@ def test_success_that_is_told_after_expiry_is_surplus_and_goes_back(shop: Shop, 
 def test_payers_raced_over_two_accounts_pay_at_one(
     shop: Shop, crew: Crew, tally: Tally, intercepted: Intercepted
 ) -> None:
-    """The preferred account is down for some requests: every payer fails over on its own, one order is paid once."""
+    """The preferred account is down: whoever comes first fails over, nobody else begins meanwhile, one pays once."""
+    add_spare_account(shop)
+    down = shop.account.id
+
+    def refuse_sometimes(request: HttpRequest) -> None:
+        """By the payment's number, so that a payment is refused by its first account only."""
+        if is_creation(request) and Payment.objects.filter(id=reference_in(request), gateway_account_id=down).exists():
+            raise GatewayUnavailable("connection refused")
+
+    intercepted.before = refuse_sometimes
+    for _trial in range(TRIALS):
+        order = shop.order()
+        words = tally.note(crew.at_once(*[lambda by=by: shop.servers[by].pay(order.id) for by in range(3)]))
+
+        assert set(words) <= {"201", "409 payment_in_progress", "409 order_not_open"}, words
+        assert words.count("201") == 1
+        assert [payment.status for payment in order.payments.order_by("id")] == ["failed", "succeeded"]
+    shop.judge(tally)
+
+
+def add_spare_account(shop: Shop) -> None:
     GatewayAccount.objects.filter(id=shop.account.id).update(priority=50)
     GatewayAccount.objects.create(
         name="Spare",
@@ -206,23 +228,29 @@ def test_payers_raced_over_two_accounts_pay_at_one(
         priority=60,
     )
     forget_accounts()
-    for _trial in range(TRIALS):
-        order = shop.order()
-        words = tally.note(
-            crew.at_once(
-                *[lambda by=by: shop.servers[by].pay(order.id, scenario="unavailable(1)") for by in range(3)]
-            )
-        )
-
-        assert set(words) <= {"201", "409 payment_in_progress", "409 order_not_open"}, words
-        assert successes(order.id) <= 1
-    shop.judge(tally)
-
-
-def raise_if(condition: bool, error: type[PaycoreError]) -> None:
-    if condition:
-        raise error
 
 
 def is_creation(request: HttpRequest) -> bool:
     return request.method == "POST" and request.url.endswith("/v1/payments")
+
+
+def reference_in(request: HttpRequest) -> str:
+    return str(json.loads(request.body)["reference"])
+
+
+def test_a_request_that_lost_its_lease_begins_no_further_attempt(shop: Shop, intercepted: Intercepted) -> None:
+    """Its first account was so slow that a repeat took the key over: what it does now must not count as well."""
+    add_spare_account(shop)
+    order = shop.order()
+    asked: list[str] = []
+
+    def lose_the_lease(request: HttpRequest) -> None:
+        asked.append(request.url)
+        IdempotencyKey.objects.filter(key="lost").update(lease_token=uuid4())
+
+    intercepted.after = lose_the_lease
+    first = shop.server.pay(order.id, scenario="unavailable(1)", key="lost")
+
+    assert len(asked) == 1, "a second account was asked without the lease"
+    assert first.status_code == 409
+    assert Payment.objects.filter(order=order).count() == 1

@@ -6,11 +6,13 @@ import pytest
 from django.db.models import Sum
 
 from paycore.money import Money
+from payments.gateways.contract import HttpRequest
 from payments.orders import refunds
+from payments.orders.captures import request_capture, send_capture
 from payments.orders.models import Capture, Order, Payment, Refund
 from payments.orders.refunds import RefundOrder, request_refund, send_refund
 from tests.actors import run_background
-from tests.races.conftest import Shop, refunded_or_reserved
+from tests.races.conftest import Intercepted, Shop, refunded_or_reserved
 from tests.races.crew import Crew, Tally
 
 pytestmark = [pytest.mark.races, pytest.mark.django_db(transaction=True)]
@@ -83,6 +85,25 @@ def test_capture_against_void_takes_the_money_or_lets_it_go(shop: Shop, crew: Cr
         assert taken == payment.captured_minor
     assert set(ends) <= {"succeeded", "canceled"}, ends
     shop.judge(tally)
+
+
+def test_a_void_that_comes_after_the_capture_it_did_not_see_is_refused(shop: Shop, intercepted: Intercepted) -> None:
+    """Between the void's look and its call to the gateway, a capture is asked for and done."""
+    payment = shop.payment(capture="manual")
+    payment_id = payment.id
+
+    def capture_first(request: HttpRequest) -> None:
+        if request.url.endswith("/void"):
+            intercepted.before = lambda _request: None
+            assert send_capture(request_capture(payment_id, amount=None, is_final=True).id).status == "succeeded"
+
+    intercepted.before = capture_first
+    answer = shop.server.post(f"/payments/{payment_id}/void")
+
+    assert 400 <= answer.status_code < 500, answer.content
+    payment.refresh_from_db()
+    assert (payment.status, payment.captured_minor) == ("succeeded", 1000)
+    shop.judge(Tally())
 
 
 def test_captures_at_once_never_take_more_than_is_held(shop: Shop, crew: Crew, tally: Tally) -> None:
