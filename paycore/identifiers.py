@@ -6,12 +6,25 @@ enough for a hosted page's address, and new rows land at the right edge of their
 
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def earliest_id(prefix: str, moment: datetime) -> str:
+    """No id that ``new_id(prefix)`` made at ``moment`` (aware) or later sorts before this one: a span of time is a
+    span of the primary key's index."""
+    number = max(0, int((moment - _EPOCH).total_seconds() * 1000)) << 80
+    return f"{prefix}_{_as_text(number)}"
+
+
+def _as_text(number: int) -> str:
+    return "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
 
 
 if TYPE_CHECKING:
@@ -23,8 +36,7 @@ else:
 def new_id(prefix: str) -> str:
     """``new_id("pay")`` → ``"pay_01jd3…"``; 26 characters after the underscore."""
     number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
-    text = "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
-    return f"{prefix}_{text}"
+    return f"{prefix}_{_as_text(number)}"
 
 
 class PrefixedIdField(_TextField):

@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from merchants.console import active_membership
 from paycore.clock import now
+from paycore.identifiers import earliest_id
 from paycore.money import Money
 from paycore.sites import Card, Chart, Dashboard, Series, merchant_site, ops_site, register_dashboard
-from payments.id_ranges import earliest_id
 from payments.ledger import chart
 from payments.ledger.queries import balances
 from payments.orders.models import Order, Payment, Refund

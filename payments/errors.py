@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from paycore.errors import Conflict, PaycoreError
+from paycore.errors import Conflict, PaycoreError, PermissionRefused
 
 
 class OrderNotOpen(Conflict):
@@ -53,6 +53,16 @@ class PaymentNotRefundable(Conflict):
 class RefusedByGateway(Conflict):
     code = "refused_by_gateway"
     title = _("The gateway refused to do this.")
+
+
+class RefundIsYourOwn(PermissionRefused):
+    code = "refund_is_your_own"
+    title = _("You asked for this refund yourself: another person must decide.")
+
+
+class NotSurplus(Conflict):
+    code = "payment_not_surplus"
+    title = _("There is no surplus money to decide about.")
 
 
 class MethodNotAvailable(PaycoreError):

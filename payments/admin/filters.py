@@ -9,11 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.utils import parse_date_str
 
-from paycore.identifiers import PrefixedIdField
+from paycore.identifiers import PrefixedIdField, earliest_id
 from paycore.money import CURRENCIES
 from payments.checkout.presentation import look_of
 from payments.gateways.registry import GATEWAYS
-from payments.id_ranges import earliest_id
 
 
 def method_choices() -> list[tuple[str, str]]:

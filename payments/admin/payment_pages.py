@@ -35,7 +35,7 @@ from payments.checkout.presentation import look_of
 from payments.orders.captures import request_capture, send_capture, void_payment
 from payments.orders.models import Capture, Evidence, Order, Payment
 from payments.orders.refunds import lock_payment
-from payments.orders.surplus import NotSurplus, accept_surplus, refund_surplus
+from payments.orders.surplus import accept_surplus, refund_surplus
 from payments.orders.syncing import sync_payment
 from payments.orders.transitions import ORDER
 
@@ -239,18 +239,9 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         return self.carry_out(
             request,
             payment,
-            lambda: _send_back(payment.id, requested_by=str(request.user.pk)),
+            lambda: refund_surplus(payment.id, requested_by=str(request.user.pk)),
             done=lambda nothing: gettext("The money is on its way back to the payer."),
         )
-
-
-def _send_back(payment_id: str, *, requested_by: str) -> None:
-    """Only surplus money goes back without the merchant's review."""
-    with transaction.atomic():
-        _order, payment = lock_payment(payment_id)
-        if not payment.is_surplus:
-            raise NotSurplus
-        refund_surplus(payment_id, requested_by=requested_by)
 
 
 def _capture(payment_id: str, form: CaptureForm) -> Capture:

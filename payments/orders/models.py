@@ -88,6 +88,7 @@ class Order(models.Model):
             models.Index(fields=["merchant", "-id"], name="order_by_merchant"),
             models.Index(fields=["user", "-id"], condition=Q(user__isnull=False), name="order_by_user"),
             models.Index(fields=["next_attempt_at"], condition=Q(status="open"), name="order_due"),
+            models.Index(fields=["merchant_order_number"], name="order_by_number"),
         ]
         triggers: ClassVar = [
             transitions.ORDER.trigger(),
@@ -296,6 +297,7 @@ class Refund(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["payment", "-id"], name="refund_by_payment"),
+            models.Index(fields=["id"], condition=Q(status="requested"), name="refund_to_review"),
             models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="refund_due"),
         ]
         triggers: ClassVar = [

@@ -19,7 +19,7 @@ from paycore.errors import NotFound
 from paycore.events import publish
 from paycore.money import Money
 from payments.bells import REFUNDS
-from payments.errors import PaymentNotRefundable, RefundExceedsPayment
+from payments.errors import PaymentNotRefundable, RefundExceedsPayment, RefundIsYourOwn
 from payments.events import (
     OrderClosed,
     RefundApproved,
@@ -96,6 +96,7 @@ def approve_refund(refund_id: str, *, reviewed_by: str, note: str = "") -> Refun
     """A person says yes; the worker sends it. IllegalTransition when it is not waiting for review."""
     with transaction.atomic():
         refund = _lock_refund(refund_id)
+        _require_other_person(refund, reviewed_by)
         _approve(refund, reviewed_by=reviewed_by, note=note, now=database_now())
     return refund
 
@@ -104,6 +105,7 @@ def reject_refund(refund_id: str, *, reviewed_by: str, note: str) -> Refund:
     """A person says no: the reservation is let go."""
     with transaction.atomic():
         refund = _lock_refund(refund_id)
+        _require_other_person(refund, reviewed_by)
         transitions.REFUND.require(refund.status, Refund.Status.REJECTED)
         _release(refund, refunded_minor=0)
         refund.status = Refund.Status.REJECTED
@@ -111,6 +113,12 @@ def reject_refund(refund_id: str, *, reviewed_by: str, note: str) -> Refund:
         refund.save(update_fields=["status", "reviewed_by", "review_note"])
         publish(RefundRejected(refund.id))
     return refund
+
+
+def _require_other_person(refund: Refund, reviewed_by: str) -> None:
+    """Who asks and who decides are two; who asked can never change."""
+    if refund.requested_by == reviewed_by:
+        raise RefundIsYourOwn
 
 
 def send_refund(refund_id: str) -> Refund:

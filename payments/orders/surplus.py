@@ -6,13 +6,12 @@ leaves it to a person (``hold``), who refunds it or gives it to the order.
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
 
 from merchants.queries import get_merchant, merchant_fee
 from paycore.clock import database_now
-from paycore.errors import Conflict
 from paycore.events import publish
 from paycore.money import Money
+from payments.errors import NotSurplus
 from payments.events import OrderPaid, OrderReopened
 from payments.ledger import chart
 from payments.ledger.services import Entry, Leg, post
@@ -23,11 +22,6 @@ from riskcontrol.cases import resolve_cases
 from riskcontrol.models import Case
 
 
-class NotSurplus(Conflict):
-    code = "payment_not_surplus"
-    title = _("There is no surplus money to decide about.")
-
-
 def handle_surplus(payment: Payment) -> None:
     """What policy says about it, in the door's transaction."""
     if settings.PAYCORE_SURPLUS_POLICY == "refund":
@@ -35,9 +29,13 @@ def handle_surplus(payment: Payment) -> None:
 
 
 def refund_surplus(payment_id: str, *, requested_by: str) -> None:
-    """Send all of it back. It belongs to nobody here, so no merchant's review applies."""
+    """Send all of it back: it belongs to nobody here, so no merchant's review applies. NotSurplus for other money."""
     request = RefundOrder(payment_id=payment_id, amount=None, reason="surplus payment", requested_by=requested_by)
-    request_refund(request, is_reviewed=True)
+    with transaction.atomic():
+        _order, payment = lock_payment(payment_id)
+        if not payment.is_surplus:
+            raise NotSurplus
+        request_refund(request, is_reviewed=True)
 
 
 def accept_surplus(payment_id: str, *, decided_by: str) -> Order:

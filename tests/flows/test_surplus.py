@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from paycore.models import EventRecord
+from payments.errors import NotSurplus
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.ledger.queries import balance_of
 from payments.orders.models import Payment, Refund
-from payments.orders.surplus import NotSurplus, accept_surplus, refund_surplus
+from payments.orders.surplus import accept_surplus, refund_surplus
 from payments.routing.models import GatewayAccount
 from riskcontrol.models import Case
 from tests.actors import AppUser, MerchantServer, assert_books_are_whole, deliver_callbacks, run_background

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.models import User
 from paycore.sites import ops_site
 from payments.gateways.sandbox.provider.core import SandboxProvider
-from payments.ledger.models import LedgerAccount, LedgerSeal, Posting, Transfer
+from payments.ledger.models import LedgerAccount, Posting, Transfer
 from payments.ledger.queries import balance_of
 from payments.orders.models import Capture, Evidence, Order, Payment, Refund
 from payments.orders.refunds import RefundOrder, request_refund
@@ -149,8 +149,8 @@ def test_the_books_are_shown_only_to_those_who_may_read_them(paid: Payment) -> N
     shown = clerk("view_order", "view_transfer").get(page(paid.order)).content.decode()
     hidden = clerk("view_order").get(page(paid.order)).content.decode()
 
-    assert "revenue:fees" in shown
-    assert "revenue:fees" not in hidden
+    assert "Our fees" in shown
+    assert "Our fees" not in hidden
 
 
 def test_a_payment_page_explains_routing_risk_and_failure(
@@ -390,41 +390,3 @@ def test_refunds_that_wait_for_review_come_first(ops: Client, merchant_server: M
     text = ops.get(reverse("ops:payments_refund_changelist")).content.decode()
 
     assert text.index(waiting.id) < text.index(sent.id)
-
-
-def test_ledger_rows_of_one_account_are_shown_as_their_sum(ops: Client, paid: Payment, account: GatewayAccount) -> None:
-    first = LedgerAccount.objects.get(code=f"gateway:{account.id}")
-    LedgerAccount.objects.create(
-        code=first.code, currency="USD", shard=(first.shard + 1) % 16, kind="asset", balance_minor=500
-    )
-    address = reverse("ops:payments_ledgeraccount_changelist")
-    summed, raw = (f"${minor / 100:.2f}" for minor in (first.balance_minor + 500, first.balance_minor))
-
-    assert summed in ops.get(address, {"q": "gateway:"}).content.decode()
-    assert raw in ops.get(address, {"q": "gateway:", "rows": "raw"}).content.decode()
-    assert summed in ops.get(page(first)).content.decode()
-
-
-def test_checking_the_chain_finds_a_seal_that_does_not_fit(ops: Client, paid: Payment) -> None:
-    posted = Posting.objects.earliest("posted_at").posted_at
-    LedgerSeal.objects.create(
-        sealed_from=posted.replace(year=2020),
-        sealed_until=posted.replace(year=posted.year + 1),
-        transfer_count=3,
-        previous_hash=bytes(32),
-        hash=b"x" * 32,
-    )
-    address = reverse("ops:payments_ledgerseal_check_chain")
-
-    answer = ops.post(address, {"_form_submitted": "on", "stretch": "288"}, follow=True)
-
-    assert "1 seal is broken" in answer.content.decode()
-
-
-def test_a_callback_is_shown_parsed(ops: Client, paid: Payment, sandbox: SandboxProvider) -> None:
-    assert set(deliver_callbacks(sandbox)) == {200}
-
-    text = ops.get(page(WebhookReceipt.objects.first())).content.decode()
-
-    assert "paycore-json" in text
-    assert paid.id in text

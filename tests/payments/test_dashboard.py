@@ -9,10 +9,9 @@ from django.urls import reverse
 
 from merchants.models import Merchant
 from merchants.services import create_api_key
-from paycore.identifiers import new_id
+from paycore.identifiers import earliest_id, new_id
 from paycore.sites import Dashboard
 from payments.dashboard import operations, own_business
-from payments.id_ranges import earliest_id
 from payments.orders.models import Payment
 from payments.orders.refunds import RefundOrder, request_refund
 from payments.routing.models import GatewayAccount

@@ -239,7 +239,7 @@ RESULTS = st.builds(
 STORY = st.lists(RESULTS | st.sampled_from(["paid otherwise", "order ends"]), max_size=12)
 
 
-@settings(max_examples=600, deadline=None, database=None, derandomize=True)
+@settings(max_examples=300, deadline=None, database=None, derandomize=True)
 @given(story=STORY, capture_method=st.sampled_from(["automatic", "manual"]))
 def test_no_sequence_of_evidence_breaks_the_books(story: list[Any], capture_method: str) -> None:
     books = Books(known(capture_method=capture_method))

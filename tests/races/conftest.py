@@ -1,5 +1,6 @@
 """A shop that is set up once a test; each trial has a new order."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -25,6 +26,14 @@ from tests.actors import MerchantServer, assert_books_are_whole, run_background
 from tests.races.crew import Crew, Tally, crew_of
 
 CREW_SIZE = 32
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Thousands of requests are not worth a line each, which costs as much as a query."""
+    logging.disable(logging.INFO)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
