@@ -4,7 +4,6 @@ Rings between two passes of a worker collapse into one: the first sets a short-l
 mark away *before* it looks for work, so whatever commits after that rings again.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ log = structlog.get_logger(__name__)
 _client: redis.Redis | None = None
 _to_ring: set["Bell"] = set()
 _somebody_rang = threading.Event()
+_thread: threading.Thread | None = None
 _silent_until = 0.0
 
 
@@ -56,17 +56,13 @@ def ring(bell: Bell) -> None:
     """Ask for one run of the bell's task soon. Never raises, never waits: a thread of this process does the talking."""
     if not settings.PAYCORE_BELL_ENABLED:
         return
+    global _thread
     _to_ring.add(bell)
-    _ringer_thread(os.getpid())
+    # A forked worker inherits the variable but not the thread; and a thread may have died of the unforeseen.
+    if _thread is None or not _thread.is_alive():
+        _thread = threading.Thread(target=_keep_ringing, name="paycore-bell", daemon=True)
+        _thread.start()
     _somebody_rang.set()
-
-
-@cache
-def _ringer_thread(_process_id: int) -> threading.Thread:
-    """One a process (a forked worker starts its own). If it dies with the process, the sweepers find the work."""
-    thread = threading.Thread(target=_keep_ringing, name="paycore-bell", daemon=True)
-    thread.start()
-    return thread
 
 
 def _keep_ringing() -> None:

@@ -5,20 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('merchants', '0002_functions'),
-        ('payments', '0002_functions'),
+        ("merchants", "0002_functions"),
+        ("payments", "0002_functions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['merchant_order_number'], name='order_by_number'),
+            model_name="order",
+            index=models.Index(fields=["merchant_order_number"], name="order_by_number"),
         ),
         migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(condition=models.Q(('status', 'requested')), fields=['id'], name='refund_to_review'),
+            model_name="refund",
+            index=models.Index(condition=models.Q(("status", "requested")), fields=["id"], name="refund_to_review"),
         ),
     ]

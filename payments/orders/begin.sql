@@ -40,8 +40,15 @@ BEGIN
     ));
     INSERT INTO payments_payment SELECT v_payment.*;
     IF (p_key ->> 'is_claimed')::boolean THEN
-        UPDATE paycore_idempotencykey SET resource_id = v_payment.id
-        WHERE scope = p_key ->> 'scope' AND key = p_key ->> 'key' AND lease_token = (p_key ->> 'token')::uuid;
+        -- Another attempt under a key: its lease is renewed, and only its holder may begin one.
+        UPDATE paycore_idempotencykey
+        SET resource_id = v_payment.id,
+            locked_until = v_now + make_interval(secs => (p_key ->> 'lease_seconds')::integer)
+        WHERE scope = p_key ->> 'scope' AND key = p_key ->> 'key' AND lease_token = (p_key ->> 'token')::uuid
+            AND response_status IS NULL;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'lease_lost' USING ERRCODE = 'PC003';
+        END IF;
     END IF;
     IF p_events <> '[]' THEN
         PERFORM paycore_publish(p_events);

@@ -79,14 +79,22 @@ def pay_order(
         _answer_known_key(key)
         raise
     attempts = route.accounts[: settings.PAYCORE_MAX_PAYMENT_ATTEMPTS]
-    for position, account in enumerate(attempts):
-        payment, now = _begin(
-            order, account, instruction, decision=decision, route=route, key=key, is_first=position == 0
-        )
-        is_last = position == len(attempts) - 1
+    failed: Payment | None = None
+    for account in attempts:
+        try:
+            payment, now = _begin(order, account, instruction, decision=decision, route=route, key=key, failed=failed)
+        except (PaymentInProgress, OrderNotOpen, OrderHasExpired):
+            if failed is None:
+                raise
+            # Somebody else is paying it by now: what this request can tell is its own failed attempt.
+            if key and render:
+                idempotency.complete(key, render(order, failed))
+            return failed
+        is_last = account is attempts[-1]
         payment = _submit(payment, account, now=now, key=key, render=render, may_try_elsewhere=not is_last)
-        if not (payment.status == "failed" and payment.failure_code == "gateway_unavailable") or is_last:
-            break
+        if payment.failure_code != "gateway_unavailable":
+            return payment
+        failed = payment
     return payment
 
 
@@ -121,8 +129,9 @@ def _begin(
     decision: Decision,
     route: Route,
     key: Key | None,
-    is_first: bool,
+    failed: Payment | None,
 ) -> tuple[Payment, datetime]:
+    """tx 1; ``failed`` is this request's attempt before, at an account that could not be reached."""
     payment = Payment(
         order=order,
         gateway_account_id=account.id,
@@ -135,9 +144,11 @@ def _begin(
         risk=decision.as_row(),
         routing=route.trace | {"account": account.id},
     )
-    is_new_order = is_first and order._state.adding
+    is_new_order = failed is None and order._state.adding
     try:
-        answer = statements.begin(payment, order=order if is_new_order else None, key=key, is_claimed=not is_first)
+        answer = statements.begin(
+            payment, order=order if is_new_order else None, key=key, is_claimed=failed is not None
+        )
     except IntegrityError as error:
         _refuse_collision(error)
     except Error as error:
@@ -321,4 +332,6 @@ def _refuse_by_code(error: Error) -> NoReturn:
             raise OrderNotOpen from error
         case "PC002":
             raise OrderHasExpired from error
+        case "PC003":
+            raise idempotency.IdempotencyKeyBusy(retry_after_seconds=1) from error
     raise error
