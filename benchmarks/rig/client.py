@@ -32,7 +32,10 @@ class Connection:
         """Take what arrived; whether a story came to its end."""
         chunk = self.socket.recv(65_536)
         if not chunk:
-            raise SystemExit("the server closed a connection")
+            raise SystemExit(
+                f"the server closed a connection after {len(self.took)} stories,"
+                f" {time.perf_counter() - self._began:.3f} s into one, having sent {self._received[:500]!r}"
+            )
         self._received += chunk
         body = _whole_body(self._received)
         if body is None:
@@ -81,7 +84,8 @@ def _whole_body(received: bytes) -> bytes | None:
         raise SystemExit(f"refused: {received[:2000]!r}")
     headers = head.lower()
     if b"\r\ntransfer-encoding: chunked" in headers:
-        return _joined(body) if body.endswith(b"\r\n0\r\n\r\n") else None
+        is_whole = body == b"0\r\n\r\n" or body.endswith(b"\r\n0\r\n\r\n")
+        return _joined(body) if is_whole else None
     length = int(headers.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
     return body if len(body) >= length else None
 

@@ -11,7 +11,7 @@ _COUNTS = """
     SELECT xact_commit, tup_inserted + tup_updated + tup_deleted
     FROM pg_stat_database WHERE datname = current_database()
 """
-_STATISTICS_SECONDS = 1.5  # a backend reports at most once a second
+_STATISTICS_SECONDS = 11.0  # a backend that became idle may keep its counts to itself for ten seconds
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ brings the answer to :func:`record_payment_result` (tx 2), **the door**, where c
 operators end as well. Kill the process anywhere: the row says what to ask.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 import structlog
@@ -35,6 +36,7 @@ from payments.gateways.contract import (
 from payments.orders import statements
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.outcomes import Change, Known, decide
+from payments.orders.schedule import next_query_at
 from payments.orders.surplus import handle_surplus
 from payments.routing.connections import ask, connect, webhook_url
 from payments.routing.models import GatewayAccount
@@ -173,6 +175,7 @@ def _submit(
     may_try_elsewhere: bool,
 ) -> Payment:
     adapter = connect(account)
+    asked = time.monotonic()
     result: PaymentResult | None
     note = ""
     try:
@@ -188,6 +191,7 @@ def _submit(
         result, note = None, error.code or "unknown"
     is_passed_on = may_try_elsewhere and result is not None and result.failure_code == "gateway_unavailable"
     keep = None if is_passed_on else key
+    now += timedelta(seconds=time.monotonic() - asked)  # still the database's clock, without asking it again
     return _apply(payment, result, source=Evidence.Source.RESPONSE, now=now, note=note, key=keep, render=render)
 
 
@@ -237,7 +241,11 @@ def _apply(
     """Decide on the rows as they were read; write only if they still are so, else read again and decide again."""
     for _attempt in range(MAX_COLLISIONS):
         known = _known(payment)
-        change = decide(known, result, now=now) if result is not None else _no_answer(payment, now=now, note=note)
+        change = (
+            decide(known, result, now=now)
+            if result is not None
+            else _no_answer(payment, source=source, now=now, note=note)
+        )
         before = payment.status
         row = statements.change_as_row(known, change, result, source=source)
         _preview(payment, change)
@@ -268,9 +276,11 @@ def _log_move(payment: Payment, *, source: Evidence.Source, before: str) -> None
         log.info("payment_moved", payment_id=payment.id, source=source, before=before, after=payment.status)
 
 
-def _no_answer(payment: Payment, *, now: datetime, note: str) -> Change:
-    result = PaymentResult(payment.id, Outcome.NOT_FOUND)
-    change = decide(_known(payment), result, now=now)
+def _no_answer(payment: Payment, *, source: Evidence.Source, now: datetime, note: str) -> Change:
+    """Silence changes nothing but when somebody asks: soon after a request, ever more seldom after queries."""
+    if source == Evidence.Source.RESPONSE and not payment.is_final:
+        return Change(payment={"next_attempt_at": next_query_at(now, attempts=0)}, note=note)
+    change = decide(_known(payment), PaymentResult(payment.id, Outcome.NOT_FOUND), now=now)
     return replace(change, note=note)
 
 

@@ -53,18 +53,14 @@ CORE_ACTORS = ("the_caller_repeats", "the_clock_comes_first", "all_come_at_once"
 
 
 def pay_cells() -> list[Any]:
-    return cells(
-        product(CUTS["pay"], PAY_BEHAVIOURS, ACTORS), behaviours=CORE_PAY_BEHAVIOURS, actors=CORE_ACTORS
-    )
+    return cells(product(CUTS["pay"], PAY_BEHAVIOURS, ACTORS), behaviours=CORE_PAY_BEHAVIOURS, actors=CORE_ACTORS)
 
 
 def cells(
     all_cells: Iterable[tuple[str, str, str]], *, behaviours: Collection[str], actors: Collection[str]
 ) -> list[Any]:
     """Every pair with a core behaviour or a core actor: the rest repeats what these show."""
-    return [
-        pytest.param(*cell, id="-".join(cell)) for cell in all_cells if cell[1] in behaviours or cell[2] in actors
-    ]
+    return [pytest.param(*cell, id="-".join(cell)) for cell in all_cells if cell[1] in behaviours or cell[2] in actors]
 
 
 def run_pay_cell(world: World, *, cut: str, behaviour: str, actor: str) -> None:

@@ -76,13 +76,11 @@ _COMMON = {
     )
 }
 Acts = dict[str, Callable[[World, Request, Order], None]]
-REFUND_ACTORS: Acts = _COMMON | {
-    act.__name__: act for act in (the_gateway_is_down_for_all, all_is_refunded_otherwise)
-}
+REFUND_ACTORS: Acts = _COMMON | {act.__name__: act for act in (the_gateway_is_down_for_all, all_is_refunded_otherwise)}
 CAPTURE_ACTORS: Acts = _COMMON | {act.__name__: act for act in (the_gateway_is_down_for_all, the_payment_is_voided)}
-CANCEL_ACTORS: Acts = {
-    name: act for name, act in _COMMON.items() if name not in ("an_impatient_caller_repeats",)
-} | {"the_payer_approves": the_payer_approves}
+CANCEL_ACTORS: Acts = {name: act for name, act in _COMMON.items() if name not in ("an_impatient_caller_repeats",)} | {
+    "the_payer_approves": the_payer_approves
+}
 
 
 CORE_ACTORS = ("the_caller_repeats", "the_clock_comes_first", "all_come_at_once")
@@ -113,8 +111,11 @@ def run_refund_cell(world: World, *, cut: str, behaviour: str, actor: str) -> No
         key=f"refund-{payment.id}",
         server=world.server,
     )
-    kill_if_reached(request, cut, always_reached=cut not in ("answer_received", "in_record", "after_record")
-                    or has_an_answer(scenario))
+    kill_if_reached(
+        request,
+        cut,
+        always_reached=cut not in ("answer_received", "in_record", "after_record") or has_an_answer(scenario),
+    )
     REFUND_ACTORS[actor](world, request, order)
     finish(world, request)
     ended = world.judge(order.id)

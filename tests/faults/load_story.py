@@ -97,8 +97,6 @@ def _count(acknowledged: list[str], statuses: dict[int, int], provider: SandboxP
 
 
 def _described(payment_ids: set[str]) -> list[str]:
-    rows = {payment.id: payment for payment in Payment.objects.filter(id__in=payment_ids).select_related("order")}
-    return [
-        f"{one}: {rows[one].status}/{rows[one].order.status} {rows[one].failure_code}" if one in rows else f"{one}: no row"
-        for one in sorted(payment_ids)
-    ]
+    rows = Payment.objects.filter(id__in=payment_ids).values_list("id", "status", "order__status")
+    known = {payment_id: f"{status}, order {order_status}" for payment_id, status, order_status in rows}
+    return [f"{payment_id}: {known.get(payment_id, 'no row')}" for payment_id in sorted(payment_ids)]

@@ -21,7 +21,9 @@ WEBHOOK = Evidence.Source.WEBHOOK
 
 
 def result(reference: str, outcome: Outcome, **more: Any) -> PaymentResult:
-    action = NextAction(ActionKind.REDIRECT, url="http://sandbox.test/x") if outcome is Outcome.REQUIRES_ACTION else None
+    action = (
+        NextAction(ActionKind.REDIRECT, url="http://sandbox.test/x") if outcome is Outcome.REQUIRES_ACTION else None
+    )
     known = {"amount_minor": 1000, "currency": "USD", "gateway_reference": f"stx_{reference[-12:]}"}
     return PaymentResult(reference, outcome, action=action, **{**known, **more})
 
@@ -69,9 +71,7 @@ def end_of(payment: Payment) -> dict[str, Any]:
     }
 
 
-def test_news_with_a_success_ends_paid_in_every_order(
-    merchant_server: MerchantServer, account: GatewayAccount
-) -> None:
+def test_news_with_a_success_ends_paid_in_every_order(merchant_server: MerchantServer, account: GatewayAccount) -> None:
     payment = silent_payment(merchant_server)
     ends = []
     stories = [

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from paycore import outbox
@@ -161,6 +161,19 @@ def test_a_pass_takes_no_more_than_its_limit_and_the_oldest_first() -> None:
         tell("prb_1", number=number)
     assert outbox.drain(limit=4) == 4
     assert list(OutboxMessage.objects.order_by("id").values_list("status", flat=True)) == ["done"] * 4 + ["pending"] * 2
+
+
+def test_a_claim_keeps_its_limit_by_whatever_plan() -> None:
+    """A joined sub-query with LIMIT may be run again for each outer row, and claims more each time. The planner does
+    that where its statistics say that the tables are almost empty."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE paycore_outboxmessage, paycore_event")
+        for name in ("enable_hashjoin", "enable_mergejoin", "enable_material"):
+            cursor.execute(f"SET LOCAL {name} = off")
+    for number in range(6):
+        tell("prb_1", number=number)
+    assert outbox.drain(limit=5) == 5
+    assert OutboxMessage.objects.filter(attempts=0).count() == 7
 
 
 def test_old_deliveries_are_dropped_and_events_stay() -> None:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ def test_confirms_with_different_keys_pay_once(shop: Shop, crew: Crew, tally: Ta
     for _trial in range(TRIALS):
         order = shop.order()
 
-        words = tally.note(crew.at_once(*[lambda by=by: shop.servers[by].pay(order.id) for by in range(3)]))
+        words = tally.note(crew.at_once(*[partial(shop.servers[by].pay, order.id) for by in range(3)]))
 
         assert words.count("201") == 1, words
         assert set(words) <= {"201", "409 payment_in_progress", "409 order_not_open"}, words
@@ -45,7 +46,7 @@ def test_confirms_with_one_key_pay_once_and_answer_the_same(shop: Shop, crew: Cr
     for trial in range(TRIALS):
         order, key = shop.order(), f"same-{trial}"
 
-        deeds = crew.at_once(*[lambda by=by: shop.servers[by].pay(order.id, key=key) for by in range(3)])
+        deeds = crew.at_once(*[partial(shop.servers[by].pay, order.id, key=key) for by in range(3)])
 
         words = tally.note(deeds)
         assert "201" in words, words
@@ -68,7 +69,10 @@ def test_one_request_that_creates_and_pays_raced_under_one_key_leaves_one_order(
 
         words = tally.note(
             crew.at_once(
-                *[lambda by=by, key=key: shop.servers[by].post("/payments", body, key=key) for by, key in enumerate(keys)]
+                *[
+                    lambda by=by, key=key: shop.servers[by].post("/payments", body, key=key)
+                    for by, key in enumerate(keys)
+                ]
             )
         )
 
@@ -85,7 +89,7 @@ def test_orders_with_one_number_are_created_once(
         number = numbers()
         body = {"currency": "USD", "amount_minor": 700, "description": "Tea", "merchant_order_number": number}
 
-        words = tally.note(crew.at_once(*[lambda by=by: shop.servers[by].post("/orders", body) for by in range(4)]))
+        words = tally.note(crew.at_once(*[partial(shop.servers[by].post, "/orders", body) for by in range(4)]))
 
         assert Counter(words) == {"201": 1, "409 order_number_taken": 3}
         assert Order.objects.filter(merchant_order_number=number).count() == 1
@@ -107,9 +111,9 @@ def test_a_callback_that_overtakes_the_answer_changes_nothing_twice(
 
         words = tally.note(
             crew.at_once(
-                lambda: shop.servers[0].pay(order.id, scenario="approve+duplicate_callbacks(2)"),
-                lambda: hear(1),
-                lambda: hear(2),
+                partial(shop.servers[0].pay, order.id, scenario="approve+duplicate_callbacks(2)"),
+                partial(hear, 1),
+                partial(hear, 2),
             )
         )
 
@@ -125,8 +129,8 @@ def test_cancel_against_pay_never_keeps_money_for_a_canceled_order(shop: Shop, c
 
         words = tally.note(
             crew.at_once(
-                lambda: shop.servers[0].pay(order.id, scenario=scenario),
-                lambda: shop.servers[1].post(f"/orders/{order.id}/cancel"),
+                partial(shop.servers[0].pay, order.id, scenario=scenario),
+                partial(shop.servers[1].post, f"/orders/{order.id}/cancel"),
             )
         )
 
@@ -142,9 +146,7 @@ def test_cancel_against_pay_never_keeps_money_for_a_canceled_order(shop: Shop, c
     shop.judge(tally)
 
 
-def test_expiry_against_a_late_success_ends_paid_or_gives_the_money_back(
-    shop: Shop, crew: Crew, tally: Tally
-) -> None:
+def test_expiry_against_a_late_success_ends_paid_or_gives_the_money_back(shop: Shop, crew: Crew, tally: Tally) -> None:
     ends: Counter[str] = Counter()
     for _trial in range(TRIALS):
         payment = shop.waiting_payment()
@@ -210,7 +212,7 @@ def test_payers_raced_over_two_accounts_pay_at_one(
     intercepted.before = refuse_sometimes
     for _trial in range(TRIALS):
         order = shop.order()
-        words = tally.note(crew.at_once(*[lambda by=by: shop.servers[by].pay(order.id) for by in range(3)]))
+        words = tally.note(crew.at_once(*[partial(shop.servers[by].pay, order.id) for by in range(3)]))
 
         assert set(words) <= {"201", "409 payment_in_progress", "409 order_not_open"}, words
         assert "201" in words
@@ -228,11 +230,11 @@ def test_a_failover_that_comes_too_late_gives_the_repeat_the_same_answer(
     order = shop.order()
     begin = charging._begin
 
-    def begin_late(*args: Any, is_first: bool, **kwargs: Any) -> Any:
-        if not is_first:
+    def begin_late(*args: Any, failed: Any, **kwargs: Any) -> Any:
+        if failed is not None:
             monkeypatch.setattr(charging, "_begin", begin)
             assert shop.servers[1].pay(order.id).json()["status"] == "succeeded"
-        return begin(*args, is_first=is_first, **kwargs)
+        return begin(*args, failed=failed, **kwargs)
 
     monkeypatch.setattr(charging, "_begin", begin_late)
     first = shop.server.pay(order.id, scenario="unavailable", key="too-late")

@@ -19,7 +19,9 @@ WRITERS = 18
 
 def move(*legs: tuple[str, str], minor: int = 5) -> str:
     with transaction.atomic():
-        post(Entry("payment", new_id("pay"), "test", [Leg(debit, credit, Money(minor, "USD")) for debit, credit in legs]))
+        post(
+            Entry("payment", new_id("pay"), "test", [Leg(debit, credit, Money(minor, "USD")) for debit, credit in legs])
+        )
     return "posted"
 
 

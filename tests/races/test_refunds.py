@@ -1,5 +1,6 @@
 """Refunds, captures and voids raced against each other; and what happens without the lock."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,12 +25,16 @@ def ask_for(payment: Payment, *, minor: int) -> Refund:
     return request_refund(RefundOrder(payment_id=payment.id, amount=amount, reason="race", requested_by="tests"))
 
 
+def send(refund_id: str) -> str:
+    return send_refund(refund_id).status
+
+
 def test_refunds_at_once_never_exceed_the_payment(shop: Shop, crew: Crew, tally: Tally) -> None:
     for _trial in range(TRIALS):
         payment = shop.payment()
         body = {"payment": payment.id, "amount_minor": 600, "reason": "broken"}
 
-        words = tally.note(crew.at_once(*[lambda by=by: shop.servers[by].post("/refunds", body) for by in range(2)]))
+        words = tally.note(crew.at_once(*[partial(shop.servers[by].post, "/refunds", body) for by in range(2)]))
 
         assert sorted(words) == ["201", "409 refund_exceeds_payment"]
         assert refunded_or_reserved(payment) == 600
@@ -55,9 +60,7 @@ def test_one_refund_sent_by_two_workers_is_given_back_once(shop: Shop, crew: Cre
     for _trial in range(TRIALS):
         refund = ask_for(shop.payment(), minor=400)
 
-        words = tally.note(
-            crew.at_once(lambda: send_refund(refund.id).status, lambda: send_refund(refund.id).status, shop.deliver)
-        )
+        words = tally.note(crew.at_once(partial(send, refund.id), partial(send, refund.id), shop.deliver))
 
         assert words[:2] == ["succeeded", "succeeded"]
     shop.judge(tally)
@@ -71,8 +74,8 @@ def test_capture_against_void_takes_the_money_or_lets_it_go(shop: Shop, crew: Cr
 
         words = tally.note(
             crew.at_once(
-                lambda: shop.servers[0].post(f"/payments/{payment.id}/capture"),
-                lambda: shop.servers[1].post(f"/payments/{payment.id}/void"),
+                partial(shop.servers[0].post, f"/payments/{payment.id}/capture"),
+                partial(shop.servers[1].post, f"/payments/{payment.id}/void"),
             )
         )
 
@@ -109,11 +112,9 @@ def test_a_void_that_comes_after_the_capture_it_did_not_see_is_refused(shop: Sho
 def test_captures_at_once_never_take_more_than_is_held(shop: Shop, crew: Crew, tally: Tally) -> None:
     for _trial in range(TRIALS // 2):
         payment = shop.payment(capture="manual")
-        body = {"amount_minor": 600, "is_final": False}
+        body, path = {"amount_minor": 600, "is_final": False}, f"/payments/{payment.id}/capture"
 
-        words = tally.note(
-            crew.at_once(*[lambda by=by: shop.servers[by].post(f"/payments/{payment.id}/capture", body) for by in range(3)])
-        )
+        words = tally.note(crew.at_once(*[partial(shop.servers[by].post, path, body) for by in range(3)]))
 
         assert words.count("201") == 1, words
         assert set(words) <= {"201", "409 capture_in_progress", "409 capture_exceeds_authorization"}, words
