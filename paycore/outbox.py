@@ -25,16 +25,18 @@ RETRY_AFTER = ("1 second", "10 seconds", "1 minute", "10 minutes")
 
 log = structlog.get_logger(__name__)
 
+# Materialized: a planner that joins the other way round would run a plain sub-query, and its LIMIT, once per row.
 _CLAIM = """
-    UPDATE paycore_outboxmessage AS m
-    SET attempts = attempts + 1, lease_until = clock_timestamp() + %(lease)s::interval, lease_token = %(token)s,
-        next_attempt_at = clock_timestamp() + %(lease)s::interval
-    FROM (
+    WITH due AS MATERIALIZED (
         SELECT id FROM paycore_outboxmessage
         WHERE status = 'pending' AND next_attempt_at <= clock_timestamp() AND attempts < %(max)s
         ORDER BY next_attempt_at, id
         FOR UPDATE SKIP LOCKED LIMIT %(limit)s
-    ) AS due, paycore_event AS e
+    )
+    UPDATE paycore_outboxmessage AS m
+    SET attempts = attempts + 1, lease_until = clock_timestamp() + %(lease)s::interval, lease_token = %(token)s,
+        next_attempt_at = clock_timestamp() + %(lease)s::interval
+    FROM due, paycore_event AS e
     WHERE m.id = due.id AND e.id = m.event_id
     RETURNING m.id, m.handler, m.attempts, e.name, e.payload, e.request_id
 """

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import structlog
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from paycore import bell
+from paycore.claims import claim_due
 from paycore.clock import database_now
 from paycore.errors import NotFound
 from paycore.money import Money
@@ -142,15 +143,7 @@ def void_payment(payment_id: str) -> Payment:
 
 def due_captures(*, limit: int) -> list[str]:
     """Ids of captures to send or repeat now, leased."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE payments_capture AS c SET next_attempt_at = clock_timestamp() + make_interval(secs => %s) FROM ("
-            "  SELECT id FROM payments_capture WHERE status = 'submitting' AND next_attempt_at <= clock_timestamp()"
-            "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
-            ") AS due WHERE c.id = due.id RETURNING c.id",
-            [LEASE.total_seconds(), limit],
-        )
-        return [row[0] for row in cursor.fetchall()]
+    return claim_due(Capture, lease=LEASE, limit=limit, condition="status = 'submitting'")
 
 
 def _mark_attempt(capture_id: str) -> Capture:

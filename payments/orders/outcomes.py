@@ -207,7 +207,8 @@ def _book_capture(known: Known, result: PaymentResult, change: Change, *, captur
     taken = after - before
     if not taken.minor:
         return
-    cost_after = Money(result.fee_minor, currency) if result.fee_minor is not None else account.expected_fee(after)
+    is_fee_told = result.fee_minor is not None and 0 <= result.fee_minor <= captured
+    cost_after = Money(result.fee_minor or 0, currency) if is_fee_told else account.expected_fee(after)
     cost = max(Money.zero(currency), cost_after - Money(payment.fee_minor, currency))
     gateway = chart.gateway(account.id)
     owner = chart.SUSPENSE if is_surplus else chart.merchant_pending(known.merchant.id)

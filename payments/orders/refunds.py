@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from merchants.models import Merchant
 from merchants.queries import get_merchant, refund_needs_review
 from paycore import bell, metrics
+from paycore.claims import claim_due
 from paycore.clock import database_now
 from paycore.errors import NotFound
 from paycore.events import publish
@@ -312,12 +313,4 @@ def _note(refund: Refund, result: RefundResult, *, source: Evidence.Source, is_a
 
 def due_refunds(*, limit: int) -> list[str]:
     """Ids of refunds to send or to ask about now; each is put off by a lease, so that workers share the work."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE payments_refund AS r SET next_attempt_at = clock_timestamp() + make_interval(secs => %s) FROM ("
-            "  SELECT id FROM payments_refund WHERE next_attempt_at <= clock_timestamp()"
-            "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
-            ") AS due WHERE r.id = due.id RETURNING r.id",
-            [SEND_LEASE.total_seconds(), limit],
-        )
-        return [row[0] for row in cursor.fetchall()]
+    return claim_due(Refund, lease=SEND_LEASE, limit=limit)

@@ -21,6 +21,7 @@ from payments.orders.services import OrderDraft, OrderLine
 
 MAX_LINES = 100
 MAX_METADATA = 20
+MAX_AMOUNT_MINOR = 10**15  # so that thousands of them still fit in a balance
 
 
 class LineSerializer(StrictSerializer):
@@ -49,7 +50,9 @@ class OrderDetailsSerializer(StrictSerializer):
         max_length=64, required=False, help_text=_("Your own number; unique for ever. Empty: our id.")
     )
     currency = CurrencyField()
-    amount_minor = MinorUnitsField(help_text=_("The total, after discount, in the currency's smallest unit."))
+    amount_minor = MinorUnitsField(
+        max_value=MAX_AMOUNT_MINOR, help_text=_("The total, after discount, in the currency's smallest unit.")
+    )
     discount_minor = MinorUnitsField(min_value=0, default=0)
     description = StrictCharField(max_length=200)
     lines = serializers.ListField(child=LineSerializer(), required=False, max_length=MAX_LINES)

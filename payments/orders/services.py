@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from paycore.claims import claim_due
 from paycore.clock import database_now
 from paycore.errors import NotFound
 from paycore.events import publish
@@ -118,15 +119,7 @@ def expire_order(order_id: str) -> Order | None:
 
 def due_orders(*, limit: int) -> list[str]:
     """Ids of open orders whose time is over, leased so that workers share the work."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE payments_order AS o SET next_attempt_at = clock_timestamp() + make_interval(secs => %s) FROM ("
-            "  SELECT id FROM payments_order WHERE status = 'open' AND next_attempt_at <= clock_timestamp()"
-            "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
-            ") AS due WHERE o.id = due.id RETURNING o.id",
-            [EXPIRY_LEASE.total_seconds(), limit],
-        )
-        return [row[0] for row in cursor.fetchall()]
+    return claim_due(Order, lease=EXPIRY_LEASE, limit=limit, condition="status = 'open'")
 
 
 def _close_live_payments(order_id: str) -> bool:

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection
 
+from paycore.claims import claim_due
 from paycore.errors import NotFound
 from payments.gateways.contract import GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from payments.orders.charging import record_no_answer, record_payment_result
@@ -22,15 +22,7 @@ LEASE = timedelta(seconds=20)
 
 def due_payments(*, limit: int) -> list[str]:
     """Ids of payments to ask about now, leased so that workers share the work and a dead one's is taken over."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE payments_payment AS p SET next_attempt_at = clock_timestamp() + make_interval(secs => %s) FROM ("
-            "  SELECT id FROM payments_payment WHERE next_attempt_at <= clock_timestamp()"
-            "  ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
-            ") AS due WHERE p.id = due.id RETURNING p.id",
-            [LEASE.total_seconds(), limit],
-        )
-        return [row[0] for row in cursor.fetchall()]
+    return claim_due(Payment, lease=LEASE, limit=limit)
 
 
 def sync_payment(payment_id: str, *, now: datetime) -> Payment:
