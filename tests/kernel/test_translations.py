@@ -174,7 +174,7 @@ def test_translations_have_the_placeholders_and_marks_of_the_original() -> None:
 
 
 def test_chinese_has_one_form_for_every_number() -> None:
-    assert {len(said) for said in entries(read_catalogue()).values()} == {1}
+    assert "msgstr[1]" not in (CATALOGUE / "django.po").read_text(encoding="utf-8")  # Babel drops what is too much
 
 
 def test_the_compiled_catalogue_is_the_written_one() -> None:
