@@ -15,7 +15,7 @@ LOCK := env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --u
 	--universal --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
-.PHONY: help run demo logs test test-faults check format lock bench
+.PHONY: help run demo logs test test-faults check format messages lock bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%A-Z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ check: $(VENV)/.dev-installed ## lint, format, types, layers, migrations, deploy
 format: $(VENV)/.dev-installed ## put code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+messages: $(VENV)/.dev-installed ## collect what must be translated, and compile the catalogue (needs Debian's gettext)
+	$(BIN)/python manage.py makemessages -l zh_Hans --no-wrap --add-location file \
+		-i .venv -i .state -i tests -i docs -i benchmarks
+	msgfmt --check-format -o paycore/locale/zh_Hans/LC_MESSAGES/django.mo paycore/locale/zh_Hans/LC_MESSAGES/django.po
 
 lock: $(VENV)/.dev-installed ## renew requirements.txt and requirements-dev.txt from pyproject.toml
 	$(LOCK) pyproject.toml --group dev --output-file requirements-dev.txt

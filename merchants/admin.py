@@ -57,6 +57,11 @@ class MerchantAdmin(ModelAdmin):  # type: ignore[misc]  # Unfold ships no types
     inlines = (MemberInline,)
     actions = ("submit", "approve", "send_back", "suspend", "close")
 
+    def get_fields(self, request: HttpRequest, obj: Merchant | None = None) -> Any:
+        """What only a stored row has is not shown while adding one."""
+        fields = super().get_fields(request, obj)
+        return fields if obj else [name for name in fields if name not in self.readonly_fields]
+
     @display(description=_("Status"), ordering="status", label=STATUS_COLOURS)  # type: ignore[untyped-decorator]
     def state(self, merchant: Merchant) -> tuple[str, str]:
         return merchant.status, merchant.get_status_display()

@@ -110,6 +110,9 @@ class ResponseHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        if isinstance(response, HttpResponse):
+            # Without it the server sends the answer in chunks.
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(self)")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if is_for_programs(request.path_info):

@@ -16,12 +16,12 @@ class EventRecord(models.Model):
     """Something that happened, for ever. ``sequence`` counts per object from 1 without a gap."""
 
     id = models.BigAutoField(primary_key=True)
-    name = models.CharField(max_length=60)
-    object_id = models.CharField(max_length=40, db_collation="C")
-    sequence = models.IntegerField()
-    payload = models.JSONField()
-    request_id = models.CharField(max_length=64, blank=True, default="")
-    occurred_at = models.DateTimeField(db_default=Now())
+    name = models.CharField(_("name"), max_length=60)
+    object_id = models.CharField(_("about"), max_length=40, db_collation="C")
+    sequence = models.IntegerField(_("sequence"))
+    payload = models.JSONField(_("payload"))
+    request_id = models.CharField(_("request id"), max_length=64, blank=True, default="")
+    occurred_at = models.DateTimeField(_("occurred"), db_default=Now())
 
     class Meta:
         db_table = "paycore_event"
@@ -45,15 +45,17 @@ class OutboxMessage(models.Model):
         QUARANTINED = "quarantined", _("Quarantined")
 
     id = models.BigAutoField(primary_key=True)
-    event = models.ForeignKey(EventRecord, on_delete=models.PROTECT, related_name="messages", db_index=False)
-    handler = models.CharField(max_length=120)
-    status = models.CharField(max_length=12, choices=Status, default=Status.PENDING)
-    attempts = models.SmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(null=True, db_default=Now())
-    lease_until = models.DateTimeField(null=True, blank=True)
-    lease_token = models.UUIDField(null=True, blank=True)
-    last_error = models.TextField(blank=True, default="")
-    done_at = models.DateTimeField(null=True, blank=True)
+    event = models.ForeignKey(
+        EventRecord, on_delete=models.PROTECT, related_name="messages", db_index=False, verbose_name=_("event")
+    )
+    handler = models.CharField(_("handler"), max_length=120)
+    status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.PENDING)
+    attempts = models.SmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, db_default=Now())
+    lease_until = models.DateTimeField(_("leased until"), null=True, blank=True)
+    lease_token = models.UUIDField(_("lease"), null=True, blank=True)
+    last_error = models.TextField(_("last error"), blank=True, default="")
+    done_at = models.DateTimeField(_("done"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("outbox message")
@@ -74,8 +76,8 @@ class OutboxMessage(models.Model):
 class ClockOffset(models.Model):
     """How far ahead of the database's clock one subject lives, in sandbox mode (``paycore/clock.py``)."""
 
-    subject = models.CharField(max_length=40, primary_key=True, db_collation="C")
-    offset = models.DurationField()
+    subject = models.CharField(_("subject"), max_length=40, primary_key=True, db_collation="C")
+    offset = models.DurationField(_("ahead by"))
 
     class Meta:
         verbose_name = _("sandbox clock")
@@ -89,15 +91,15 @@ class IdempotencyKey(models.Model):
     """A caller's key on one route: what it asked (fingerprint) and, once finished, what it was answered."""
 
     id = models.BigAutoField(primary_key=True)
-    scope = models.CharField(max_length=120, db_collation="C")
-    key = models.CharField(max_length=255, db_collation="C")
-    fingerprint = models.BinaryField(max_length=32)
-    resource_id = models.CharField(max_length=40, blank=True, default="")
-    locked_until = models.DateTimeField(null=True)
-    lease_token = models.UUIDField(null=True)
-    response_status = models.SmallIntegerField(null=True)
-    response_body = models.BinaryField(null=True)
-    created_at = models.DateTimeField(db_default=Now())
+    scope = models.CharField(_("scope"), max_length=120, db_collation="C")
+    key = models.CharField(_("key"), max_length=255, db_collation="C")
+    fingerprint = models.BinaryField(_("fingerprint"), max_length=32)
+    resource_id = models.CharField(_("object"), max_length=40, blank=True, default="")
+    locked_until = models.DateTimeField(_("locked until"), null=True)
+    lease_token = models.UUIDField(_("lease"), null=True)
+    response_status = models.SmallIntegerField(_("answer status"), null=True)
+    response_body = models.BinaryField(_("answer"), null=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
 
     class Meta:
         verbose_name = _("idempotency key")

@@ -1,6 +1,6 @@
 """Phrases of Unfold's own pages, which come without translations: named here so that they get into our catalogue."""
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext_lazy
 
 PHRASES = (
     gettext_noop("Filters"),
@@ -36,4 +36,48 @@ PHRASES = (
     gettext_noop("Loading more results..."),
     gettext_noop("Run the selected action"),
     gettext_noop(" By %(filter_title)s "),
+    gettext_noop("Select record"),
+    gettext_noop("Value"),
+    gettext_noop("Date from"),
+    gettext_noop("Date to"),
+    gettext_noop("From"),
+    gettext_noop("To"),
+    gettext_noop("Date"),
+    gettext_noop("Not enough data."),
+    gettext_noop("Select action to run"),
+    gettext_noop(
+        "Raw passwords are not stored, so there is no way to see this user’s password, but you can change the password"
+        ' using <a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
+    ),
+    gettext_noop("Dataset not found. No action performed."),
+    gettext_noop("You can not create nested object without parent"),
+    gettext_noop("Run"),
+    gettext_noop("After you've created a user, you’ll be able to edit more user options."),
+    gettext_noop("Expand row"),
+    gettext_noop("Welcome back to"),
+    gettext_noop("You have been successfully logged out from the administration"),
+    gettext_noop("True"),
+    gettext_noop("False"),
+    gettext_noop("Select all rows"),
+    ngettext_lazy(
+        "\n                Found %(counter)s result in %(time)s seconds\n            ",
+        "\n                Found %(counter)s results in %(time)s seconds\n            ",
+    ),
+    gettext_noop("Record picture"),
+    gettext_noop("This item will be deleted."),
+    gettext_noop("Click to cancel"),
+    gettext_noop("Image preview"),
+    gettext_noop("Click to download"),
+    gettext_noop("Choose file to upload"),
+    gettext_noop("Select currency"),
+    gettext_noop("Error:"),
+    gettext_noop("Model name"),
+    gettext_noop("Add link"),
+    gettext_noop("Change or view list link"),
+    gettext_noop("A valid biginteger is required."),
+    gettext_noop("Integer value too large to convert to float"),
+    ngettext_lazy(
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+    ),
 )

@@ -14,11 +14,13 @@ class CheckoutSession(models.Model):
     """A link to pay one order, valid as long as the order is open; its id is unguessable and is the only credential."""
 
     id = PrefixedIdField(prefix="cs")
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="checkout_sessions", db_index=False)
-    success_url = models.URLField(max_length=500, blank=True, default="")
-    cancel_url = models.URLField(max_length=500, blank=True, default="")
-    created_by = models.CharField(max_length=40)
-    created_at = models.DateTimeField(db_default=Now())
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="checkout_sessions", db_index=False, verbose_name=_("order")
+    )
+    success_url = models.URLField(_("success address"), max_length=500, blank=True, default="")
+    cancel_url = models.URLField(_("cancel address"), max_length=500, blank=True, default="")
+    created_by = models.CharField(_("created by"), max_length=40)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
 
     class Meta:
         app_label = "payments"

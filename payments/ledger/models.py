@@ -79,9 +79,13 @@ class Transfer(models.Model):
     """One debit and one credit of one amount. Immutable; a correction is another transfer."""
 
     id = models.BigAutoField(primary_key=True)
-    posting = models.ForeignKey(Posting, on_delete=models.PROTECT, related_name="transfers")
-    debit_account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="+", db_index=False)
-    credit_account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="+", db_index=False)
+    posting = models.ForeignKey(Posting, on_delete=models.PROTECT, related_name="transfers", verbose_name=_("posting"))
+    debit_account = models.ForeignKey(
+        LedgerAccount, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("debit")
+    )
+    credit_account = models.ForeignKey(
+        LedgerAccount, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("credit")
+    )
     amount_minor = models.BigIntegerField(_("amount (minor units)"))
 
     class Meta:
@@ -112,9 +116,9 @@ class LedgerSeal(models.Model):
     sealed_from = models.DateTimeField(_("from"))
     sealed_until = models.DateTimeField(_("until"), unique=True)
     transfer_count = models.IntegerField(_("transfers"))
-    previous_hash = models.BinaryField(max_length=32)
-    hash = models.BinaryField(max_length=32)
-    created_at = models.DateTimeField(db_default=Now())
+    previous_hash = models.BinaryField(_("previous hash"), max_length=32)
+    hash = models.BinaryField(_("hash"), max_length=32)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
 
     class Meta:
         app_label = "payments"

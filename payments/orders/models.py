@@ -66,7 +66,7 @@ class Order(models.Model):
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
-    version = models.IntegerField(default=1)
+    version = models.IntegerField(_("version"), default=1)
 
     class Meta:
         app_label = "payments"
@@ -140,7 +140,7 @@ class Payment(models.Model):
     is_surplus = models.BooleanField(_("surplus"), default=False)
     gateway_reference = models.CharField(_("gateway's reference"), max_length=128, blank=True, default="")
     request_options = models.JSONField(_("request options"), default=dict, blank=True)
-    return_url = models.CharField(max_length=500, blank=True, default="")
+    return_url = models.CharField(_("return address"), max_length=500, blank=True, default="")
     action = models.JSONField(_("next action"), null=True, blank=True)
     failure_code = models.CharField(_("failure code"), max_length=64, blank=True, default="")
     failure_message = models.CharField(_("failure message"), max_length=300, blank=True, default="")
@@ -151,7 +151,7 @@ class Payment(models.Model):
     succeeded_at = models.DateTimeField(_("succeeded at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
-    version = models.IntegerField(default=1)
+    version = models.IntegerField(_("version"), default=1)
 
     class Meta:
         app_label = "payments"
@@ -219,14 +219,14 @@ class Capture(models.Model):
     """The intent to take ``amount_minor`` of an authorized payment; ``is_final`` lets the rest go."""
 
     id = PrefixedIdField(prefix="cap")
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="captures")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="captures", verbose_name=_("payment"))
     amount_minor = models.BigIntegerField(_("amount (minor units)"))
     captured_before_minor = models.BigIntegerField(_("captured before (minor units)"))
     is_final = models.BooleanField(_("final"), default=True)
-    status = models.CharField(max_length=12, default="submitting")
-    failure_code = models.CharField(max_length=64, blank=True, default="")
-    attempts = models.SmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(_("status"), max_length=12, default="submitting")
+    failure_code = models.CharField(_("failure code"), max_length=64, blank=True, default="")
+    attempts = models.SmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
 
     class Meta:
@@ -281,7 +281,7 @@ class Refund(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
     succeeded_at = models.DateTimeField(_("succeeded at"), null=True, blank=True)
-    version = models.IntegerField(default=1)
+    version = models.IntegerField(_("version"), default=1)
 
     class Meta:
         app_label = "payments"

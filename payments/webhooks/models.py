@@ -14,10 +14,12 @@ class WebhookReceipt(models.Model):
     """One verified callback. Copies of it change nothing: ``event_id`` is the provider's own."""
 
     id = PrefixedIdField(prefix="whr")
-    gateway_account = models.ForeignKey(GatewayAccount, on_delete=models.PROTECT, db_index=False)
+    gateway_account = models.ForeignKey(
+        GatewayAccount, on_delete=models.PROTECT, db_index=False, verbose_name=_("gateway account")
+    )
     event_id = models.CharField(_("event id"), max_length=128, db_collation="C")
     event_type = models.CharField(_("event type"), max_length=80)
-    body = models.BinaryField()
+    body = models.BinaryField(_("body"))
     received_at = models.DateTimeField(_("received"), db_default=Now())
     processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
 
