@@ -1,5 +1,5 @@
 """Middleware for people's pages. Programs' paths (the API but for sign-in; callbacks) pass them by: they have no
-session, no CSRF token and no messages, and every payment would carry the time they take.
+session and no messages, and every payment would carry the time they take.
 """
 
 from typing import Any
@@ -9,9 +9,7 @@ from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAut
 from django.contrib.messages.middleware import MessageMiddleware as DjangoMessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest
-from django.middleware.clickjacking import XFrameOptionsMiddleware as DjangoXFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware as DjangoCommonMiddleware
-from django.middleware.csrf import CsrfViewMiddleware as DjangoCsrfViewMiddleware
 from django_htmx.middleware import HtmxMiddleware as DjangoHtmxMiddleware
 
 _PROGRAMS = ("/api/v1/", "/webhooks/")
@@ -39,22 +37,11 @@ class CommonMiddleware(_BrowserOnly, DjangoCommonMiddleware):
     pass
 
 
-class CsrfViewMiddleware(_BrowserOnly, DjangoCsrfViewMiddleware):
-    """Programs prove themselves with bearer tokens, which no browser adds by itself."""
-
-    def process_view(self, request: HttpRequest, *view: Any) -> Any:
-        return None if is_for_programs(request.path_info) else super().process_view(request, *view)
-
-
 class AuthenticationMiddleware(_BrowserOnly, DjangoAuthenticationMiddleware):
     pass
 
 
 class MessageMiddleware(_BrowserOnly, DjangoMessageMiddleware):
-    pass
-
-
-class XFrameOptionsMiddleware(_BrowserOnly, DjangoXFrameOptionsMiddleware):
     pass
 
 
