@@ -110,7 +110,7 @@ class ResponseHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if isinstance(response, HttpResponse):
+        if isinstance(response, HttpResponse) and getattr(response, "is_rendered", True):
             # Without it the server sends the answer in chunks.
             response.headers.setdefault("Content-Length", str(len(response.content)))
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(self)")

@@ -135,7 +135,7 @@ def test_amounts_beyond_any_row_credit_nothing(account: GatewayAccount, waiting:
     assert_books_are_whole()
 
 
-@pytest.mark.parametrize(("field", "value"), [("taken", -1), ("taken", 2**63), ("taken", 2000), ("fee", 2**63)])
+@pytest.mark.parametrize(("field", "value"), [("taken", -1), ("taken", 2**63), ("taken", 2000)])
 def test_impossible_parts_of_an_amount_credit_nothing(
     account: GatewayAccount, waiting: str, field: str, value: int
 ) -> None:
@@ -152,6 +152,21 @@ def test_impossible_parts_of_an_amount_credit_nothing(
     assert send(account.id, body, signed(body)).status_code == 200
     run_background()
     assert Payment.objects.get().status == "requires_action"
+    assert_books_are_whole()
+
+
+@pytest.mark.parametrize("fee", [2**63, 2000, -1])
+def test_an_impossible_fee_is_replaced_by_what_the_schedule_says(
+    account: GatewayAccount, waiting: str, fee: int
+) -> None:
+    subject = {"reference": waiting, "state": "PAID", "sum": 1999, "coin": "USD", "taken": 1999, "fee": fee}
+    body = json.dumps({"notice": "n", "kind": "txn.changed", "at": 1, "subject": subject}).encode()
+
+    assert send(account.id, body, signed(body)).status_code == 200
+    run_background()
+
+    payment = Payment.objects.get()
+    assert (payment.status, payment.fee_minor) == ("succeeded", account.expected_fee(payment.amount).minor)
     assert_books_are_whole()
 
 
