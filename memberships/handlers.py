@@ -5,7 +5,7 @@ from paycore.events import handles
 from payments.events import OrderClosed, OrderPaid
 
 
-@handles(OrderPaid)
+@handles(OrderPaid, when=lambda event: event.user_id is not None)
 def activate_what_was_bought(event: OrderPaid) -> None:
     activate_purchase(event.order_id)
 

@@ -35,29 +35,43 @@ class Event:
 
 
 EVENT_TYPES: dict[str, type[Event]] = {}
-_handlers: defaultdict[str, dict[str, Callable[[Any], None]]] = defaultdict(dict)
+_handlers: defaultdict[str, dict[str, "_Subscription"]] = defaultdict(dict)
+
+
+@dataclass(frozen=True)
+class _Subscription:
+    function: Callable[[Any], None]
+    when: Callable[[Any], bool]
+
 
 EventT = TypeVar("EventT", bound=Event)
 Handler = Callable[[EventT], None]
 
 
-def handles(event_type: type[EventT]) -> Callable[[Handler[EventT]], Handler[EventT]]:
-    """Register a function of one event. It must touch only the database and tolerate any order of events."""
+def handles(
+    event_type: type[EventT], *, when: Callable[[EventT], bool] = lambda event: True
+) -> Callable[[Handler[EventT]], Handler[EventT]]:
+    """Register a function of one event. It must touch only the database and tolerate any order of events.
+
+    ``when`` looks at the event alone, as it is published: nothing is written for a handler that does not care.
+    """
 
     def register(function: Handler[EventT]) -> Handler[EventT]:
-        _handlers[event_type.name][f"{function.__module__}.{function.__qualname__}"] = function
+        name = f"{function.__module__}.{function.__qualname__}"
+        _handlers[event_type.name][name] = _Subscription(function, when)
         return function
 
     return register
 
 
 def handler_names(event_name: str) -> list[str]:
+    """Everybody who subscribed, whether or not a particular event concerns them."""
     return list(_handlers[event_name]) if event_name in _handlers else []
 
 
 def run_handler(*, handler: str, event_name: str, payload: dict[str, Any]) -> None:
     """Call one handler. ``KeyError`` when it no longer exists: the message is then quarantined and seen."""
-    _handlers[event_name][handler](EVENT_TYPES[event_name](**payload))
+    _handlers[event_name][handler].function(EVENT_TYPES[event_name](**payload))
 
 
 def publish(event: Event) -> None:
@@ -74,7 +88,7 @@ def as_row(event: Event) -> dict[str, Any]:
         "name": event.name,
         "object_id": event.object_id,
         "payload": vars(event),
-        "handlers": handler_names(event.name),
+        "handlers": [name for name, subscription in _handlers.get(event.name, {}).items() if subscription.when(event)],
         "request_id": current_request_id(),
     }
 

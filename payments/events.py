@@ -14,9 +14,12 @@ class OrderCreated(Event):
 
 @dataclass(frozen=True)
 class OrderPaid(Event):
+    """``user_id`` is None for an order of a merchant's own customer."""
+
     name: ClassVar[str] = "order.paid"
     order_id: str
     payment_id: str
+    user_id: str | None
 
 
 @dataclass(frozen=True)

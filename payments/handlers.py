@@ -14,7 +14,7 @@ def process_received_webhook(event: WebhookReceived) -> None:
     process_webhook(event.receipt_id)
 
 
-@handles(OrderPaid)
+@handles(OrderPaid, when=lambda event: event.user_id is not None)
 def send_receipt(event: OrderPaid) -> None:
     order = Order.objects.select_related("merchant").get(id=event.order_id)
     _tell_payer(order, template="payment_received", amount=order.amount, occasion=order.id)
