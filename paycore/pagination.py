@@ -7,7 +7,7 @@ import binascii
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,6 +21,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BooleanField, CharField, Serializer
+from rest_framework.views import APIView
 
 from paycore.errors import PaycoreError
 
@@ -182,3 +183,12 @@ def _beyond(model: type[Model], ordering: Sequence[str], values: Sequence[str]) 
         equal &= Q(**{name: value})
     first = "lte" if ordering[0].startswith("-") else "gte"
     return Q(**{f"{names[0]}__{first}": parsed[0]}) & beyond if len(names) > 1 else beyond
+
+
+def page_response(
+    request: Request, rows: QuerySet[Any], *, view: APIView, present: Callable[[Any], dict[str, Any]]
+) -> Response:
+    """One page of ``rows``, each as ``present`` shows it."""
+    paginator = KeysetPagination()
+    page = paginator.paginate_queryset(rows, request, view=view)
+    return paginator.get_paginated_response([present(row) for row in page])

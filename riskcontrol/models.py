@@ -45,7 +45,7 @@ class Case(models.Model):
 
     class Kind(models.TextChoices):
         SURPLUS_PAYMENT = "surplus_payment", _("Surplus money")
-        PAYMENT_MISMATCH = "payment_mismatch", _("Amount or currency differs")
+        PAYMENT_MISMATCH = "payment_mismatch", _("Payment differs from our books")
         UNKNOWN_PAYMENT = "unknown_payment", _("Callback about an unknown payment")
         STUCK = "stuck", _("Unknown for too long")
         REFUND_MISMATCH = "refund_mismatch", _("Refund differs")

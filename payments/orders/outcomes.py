@@ -77,7 +77,11 @@ def decide(known: Known, result: PaymentResult, *, now: datetime) -> Change:
     if target == payment.status and not is_more_captured:
         return _wait(payment, now=now, note="already_known")
     if target != payment.status and not transitions.PAYMENT.allows(payment.status, target):
-        return _wait(payment, now=now, note="not_applicable")
+        change = _wait(payment, now=now, note="not_applicable")
+        if target == "authorized" and payment.status != "succeeded":
+            # Money is held for an attempt that ended: somebody must let it go.
+            change.case = (Case.Kind.PAYMENT_MISMATCH, {"held_minor": payment.amount_minor, "status": payment.status})
+        return change
     return _move(known, result, target=target, now=now)
 
 

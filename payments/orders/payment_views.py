@@ -16,7 +16,7 @@ from paycore.api import IdempotentView, answer, stored
 from paycore.errors import PermissionRefused
 from paycore.idempotency import Key, KeyTaken, StoredResponse, answer_taken
 from paycore.money import Money
-from paycore.pagination import KeysetPagination, page_of
+from paycore.pagination import page_of, page_response
 from payments.orders import examples
 from payments.orders.callers import viewer_of
 from payments.orders.captures import request_capture, send_capture, void_payment
@@ -56,9 +56,7 @@ class PaymentListView(IdempotentView):
             payments = payments.filter(order_id=order)
         if status := request.query_params.get("status"):
             payments = payments.filter(status=status)
-        paginator = KeysetPagination()
-        page = paginator.paginate_queryset(payments, request, view=self)
-        return paginator.get_paginated_response([present_payment(payment) for payment in page or []])
+        return page_response(request, payments, view=self, present=present_payment)
 
     @extend_schema(
         operation_id="payments_create",

@@ -175,8 +175,13 @@ def record_refund_result(refund_id: str, result: RefundResult, *, source: Eviden
         is_applied = target is not None and not is_wrong and transitions.REFUND.allows(refund.status, target)
         if source != Evidence.Source.QUERY or is_applied:
             _note(refund, result, source=source, is_applied=is_applied)
-        if is_wrong and target == "succeeded":
-            facts = {"reported_minor": result.amount_minor, "reported_currency": result.currency}
+        has_ended_otherwise = refund.status in (Refund.Status.FAILED, Refund.Status.REJECTED)
+        if target == "succeeded" and (is_wrong or has_ended_otherwise):
+            facts = {
+                "reported_minor": result.amount_minor,
+                "reported_currency": result.currency,
+                "status": refund.status,
+            }
             open_case(kind=Case.Kind.REFUND_MISMATCH, object_id=refund.id, facts=facts)
         elif is_applied and target == "succeeded":
             _succeed(refund, result)

@@ -12,7 +12,7 @@ from merchants.permissions import IsMerchantServer
 from paycore.api import IdempotentView, stored
 from paycore.idempotency import StoredResponse
 from paycore.money import Money
-from paycore.pagination import KeysetPagination, page_of
+from paycore.pagination import page_of, page_response
 from payments.orders import examples
 from payments.orders.callers import actor_of, viewer_of
 from payments.orders.presentation import present_order, present_refund
@@ -47,9 +47,7 @@ class OrderListView(IdempotentView):
             orders = orders.filter(status=status)
         if number := request.query_params.get("merchant_order_number"):
             orders = orders.filter(merchant_order_number=number)
-        paginator = KeysetPagination()
-        page = paginator.paginate_queryset(orders, request, view=self)
-        return paginator.get_paginated_response([present_order(order) for order in page or []])
+        return page_response(request, orders, view=self, present=present_order)
 
     @extend_schema(
         operation_id="orders_create",
@@ -110,9 +108,7 @@ class RefundListView(IdempotentView):
         refunds = refunds_of(viewer_of(request))
         if payment := request.query_params.get("payment"):
             refunds = refunds.filter(payment_id=payment)
-        paginator = KeysetPagination()
-        page = paginator.paginate_queryset(refunds, request, view=self)
-        return paginator.get_paginated_response([present_refund(refund) for refund in page or []])
+        return page_response(request, refunds, view=self, present=present_refund)
 
     @extend_schema(
         operation_id="refunds_create",
