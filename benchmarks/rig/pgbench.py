@@ -12,6 +12,10 @@ from urllib.parse import unquote, urlsplit
 from benchmarks.rig.accounts_of_cpu import ended_children_cpu_seconds, family_cpu_seconds, postgres_root
 from benchmarks.rig.percentiles import percentiles_ms
 from benchmarks.rig.rounds import SECONDS, Sample
+from paycore.settings.env import SERVER_SETTINGS
+
+# The same session settings as the product's own connections, for both sides.
+_SESSION = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
 
 
 def run_pgbench(
@@ -30,7 +34,7 @@ def run_pgbench(
         client_cpu, server_cpu, started = ended_children_cpu_seconds(), family_cpu_seconds([root]), time.perf_counter()
         ended = subprocess.run(
             command,
-            env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
+            env={**os.environ, "PGPASSWORD": unquote(parts.password or ""), "PGOPTIONS": _SESSION},
             capture_output=True,
             text=True,
             check=False,

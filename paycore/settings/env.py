@@ -43,14 +43,23 @@ def items(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+SERVER_SETTINGS = {
+    "lock_timeout": 2000,  # a request that waits longer is answered 503 and is safe to repeat
+    "idle_in_transaction_session_timeout": 30_000,
+    "statement_timeout": 30_000,
+    "jit": "off",
+    # Our SQL functions take short arrays: the planner would rather plan them anew each time than trust its guess.
+    "plan_cache_mode": "force_generic_plan",
+}
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's database settings of ``postgres://user:password@host:port/name?sslmode=…``."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("DATABASE_URL must begin with postgres://; paycore runs on PostgreSQL only.")
     options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
-    # lock_timeout: a request that waits longer is answered 503 and is safe to repeat.
-    server = "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000 -c statement_timeout=30000 -c jit=off"
+    server = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql" if flag("PAYCORE_QUERY_METRICS") else "paycore.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
