@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 from benchmarks.rig.accounts_of_cpu import ended_children_cpu_seconds, family_cpu_seconds, postgres_root
 from benchmarks.rig.percentiles import percentiles_ms
 from benchmarks.rig.rounds import SECONDS, Sample
-from paycore.settings.env import SERVER_SETTINGS
 
-# The same session settings as the product's own connections, for both sides.
-_SESSION = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
+# As the product's own connections have it (paycore/settings/env.py), for both sides. Settings are not imported here:
+# they would be read before the benchmark's database is named.
+_SESSION = "-c jit=off -c plan_cache_mode=force_generic_plan"
 
 
 def run_pgbench(
