@@ -12,10 +12,12 @@ from accounts.models import User
 from merchants.models import Merchant
 from paycore import outbox
 from paycore.clock import database_now
+from paycore.money import Money
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.ledger.invariants import run_checks
 from payments.orders.captures import due_captures, send_capture
 from payments.orders.refunds import due_refunds, send_refund
+from payments.orders.services import OrderDraft, create_order
 from payments.orders.syncing import sync_payment
 
 API = "/api/v1"
@@ -54,6 +56,15 @@ class MerchantServer(Caller):
     def pay(self, order_id: str, *, method: str = "card", scenario: str = "approve", key: str | None = None) -> Any:
         body = {"order": order_id, "method": method, "options": {"sandbox": {"scenario": scenario}}}
         return self.post("/payments", body, key=key)
+
+    def paid_order_of_user(self, user: User) -> str:
+        """A paid order that concerns somebody: memberships and receipts have a message to handle."""
+        draft = OrderDraft(
+            merchant_id=self.merchant.id, amount=Money(1999, "USD"), description="A thing", user_id=user.id
+        )
+        order = create_order(draft)
+        assert self.pay(order.id).json()["status"] == "succeeded"
+        return order.id
 
     def paid_order(self, **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """A new order, paid: (order, payment)."""

@@ -18,6 +18,7 @@ from payments.orders.services import due_orders
 from payments.orders.syncing import due_payments
 from payments.routing.models import GatewayAccount
 from payments.tasks import expire_orders, sync_pending_payments
+from tests.accounts.factories import UserFactory
 from tests.actors import MerchantServer, assert_books_are_whole, run_background
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +95,7 @@ def test_a_wrong_clock_breaks_no_lease(
     busy = merchant_server.pay(order["id"], key="leased")
 
     assert (busy.status_code, busy.json()["code"]) == (409, "idempotency_key_busy")
+    merchant_server.paid_order_of_user(UserFactory())
     assert outbox.drain() > 0
     assert outbox.drain() == 0
     assert due_payments(limit=10) == due_refunds(limit=10) == due_captures(limit=10) == []
