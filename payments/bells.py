@@ -4,4 +4,3 @@ from paycore.bell import Bell
 
 REFUNDS = Bell("refunds", "payments.tasks.advance_refunds")
 CAPTURES = Bell("captures", "payments.tasks.advance_captures")
-PAYMENTS = Bell("payments", "payments.tasks.sync_pending_payments")

@@ -73,7 +73,3 @@ class MethodNotAvailable(PaycoreError):
 class NotSupportedByGateway(PaycoreError):
     code, http_status = "not_supported_by_gateway", 422
     title = _("The gateway of this payment cannot do this.")
-
-
-class DuplicateReference(Exception):
-    """A gateway reference that another payment already has: a bug there or an attack; never applied."""
