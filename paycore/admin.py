@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from paycore import outbox
 from paycore.models import EventRecord, IdempotencyKey, OutboxMessage
+from paycore.notifications import admin as _sms_pages  # noqa: F401 registers its pages
 from paycore.notifications.models import Notification
 from paycore.notifications.services import retry_notification
 from paycore.sites import Card, Dashboard, ops_site, register_dashboard

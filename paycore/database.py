@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, migrations
+from django.db import DEFAULT_DB_ALIAS, connections, migrations
 
 
 class InstallSqlFunction(migrations.RunSQL):
@@ -28,6 +28,7 @@ class InstallSqlFunction(migrations.RunSQL):
 
 def call_function(name: str, *arguments: Any) -> Any:
     """``SELECT name(arguments)``: the single value it returns. ``name`` is ours, never a caller's."""
-    with connection.cursor() as cursor:
+    # Once, not per use: Django's ``connection`` finds the thread's own at every touch.
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         cursor.execute(f"SELECT {name}({', '.join(['%s'] * len(arguments))})", arguments)
         return cursor.fetchone()[0]

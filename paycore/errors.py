@@ -25,6 +25,11 @@ class PaycoreError(Exception):
         self.extra = extra
         super().__init__(str(detail) or self.code)
 
+    @property
+    def challenge(self) -> str:
+        """``WWW-Authenticate`` of a refusal with 401."""
+        return "Bearer"
+
 
 class NotFound(PaycoreError):
     """Also what another tenant's object looks like: its existence is not disclosed."""

@@ -7,7 +7,9 @@ same transaction as the change; :mod:`paycore.outbox` delivers them, each handle
 import json
 from collections import defaultdict
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from django.db import transaction
@@ -69,9 +71,29 @@ def handler_names(event_name: str) -> list[str]:
     return list(_handlers[event_name]) if event_name in _handlers else []
 
 
-def run_handler(*, handler: str, event_name: str, payload: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Which one it is of the events about its object, counted from 1, and when it happened."""
+
+    sequence: int
+    occurred_at: datetime
+
+
+_occurrence: ContextVar[Occurrence] = ContextVar("paycore_event_occurrence")
+
+
+def current_occurrence() -> Occurrence:
+    """Of the event whose handler is running. ``LookupError`` outside one."""
+    return _occurrence.get()
+
+
+def run_handler(*, handler: str, event_name: str, payload: dict[str, Any], occurrence: Occurrence) -> None:
     """Call one handler. ``KeyError`` when it no longer exists: the message is then quarantined and seen."""
-    _handlers[event_name][handler].function(EVENT_TYPES[event_name](**payload))
+    token = _occurrence.set(occurrence)
+    try:
+        _handlers[event_name][handler].function(EVENT_TYPES[event_name](**payload))
+    finally:
+        _occurrence.reset(token)
 
 
 def publish(event: Event) -> None:

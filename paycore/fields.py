@@ -16,6 +16,9 @@ _UNSAFE_IN_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 _UNSAFE_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _ECHOED_KEY_CHARACTERS = 100
 
+CURRENCY_CHOICES = [(currency, currency) for currency in sorted(CURRENCIES)]
+"""By one name in the API's description, whatever the field is called."""
+
 
 class StrictIntegerField(serializers.IntegerField):
     """A JSON integer: ``true``, ``"12"``, ``1.0`` and ``1e3`` are refused."""
@@ -46,7 +49,7 @@ class CurrencyField(serializers.ChoiceField):
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("help_text", _("ISO 4217 code."))
-        super().__init__(choices=sorted(CURRENCIES), **options)
+        super().__init__(choices=CURRENCY_CHOICES, **options)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or data not in CURRENCIES:

@@ -227,7 +227,8 @@ class OutboundClient:
                 "outbound_call",
                 method=request.method,
                 host=parts.hostname,
-                path=_ID_SEGMENT.sub("/{id}", parts.path),
+                # The path of an address that a user gave may be the receiver's secret.
+                path="" if request.public_only else _ID_SEGMENT.sub("/{id}", parts.path),
                 outcome=outcome,
                 milliseconds=round((time.monotonic() - started) * 1000, 1),
             )

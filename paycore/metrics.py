@@ -38,6 +38,10 @@ OUTBOX_HANDLED = Counter("paycore_outbox_handled_total", "Outbox messages handle
 OUTBOX_QUARANTINED = Counter("paycore_outbox_quarantined_total", "Outbox messages that failed five times.")
 TASKS = Counter("paycore_tasks_total", "Celery tasks by their end.", ["task", "outcome"])
 TASK_SECONDS = Histogram("paycore_task_seconds", "Celery tasks.", ["task"], buckets=_SLOW)
+RISK_DECISIONS = Counter("paycore_risk_decisions_total", "Attempts to pay by what risk control decided.", ["action"])
+RISK_RULES_NOT_EVALUATED = Counter(
+    "paycore_risk_rules_not_evaluated_total", "Rules that could not be evaluated: fact_unavailable or failed.", ["why"]
+)
 THROTTLED = Counter("paycore_throttled_total", "Requests over their rate.", ["scope"])
 CARD_NUMBERS_REFUSED = Counter("paycore_card_numbers_refused_total", "Requests refused for a card number.")
 

@@ -28,6 +28,7 @@ from paycore.identifiers import new_id
 from paycore.logs import end_context, get_logger, start_context
 from paycore.parsers import BodyRefused, BodyTooLarge, MalformedJSON, body_limit_bytes, loads_strict
 from paycore.problems import is_json_path, problem_response, status_response
+from paycore.uploads import MAX_UPLOAD_BODY_BYTES, takes_uploads
 
 log = get_logger("paycore.access")
 
@@ -155,6 +156,9 @@ class CardNumberMiddleware:
         if not length:
             return None
         content_type = request.META.get("CONTENT_TYPE", "").lower()
+        if content_type.startswith("multipart/form-data") and takes_uploads(request.path_info):
+            # The text between the files is searched where it is read: paycore/uploads.py.
+            return BodyTooLarge(max_bytes=MAX_UPLOAD_BODY_BYTES) if length > MAX_UPLOAD_BODY_BYTES else None
         if is_json_path(request.path_info):
             limit = body_limit_bytes(request.path_info)
             if length > limit:

@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from paycore.notifications.models import Notification
+from paycore.notifications.models import Notification, SmsPause, SmsUsage
 
-__all__ = ["ClockOffset", "EventRecord", "IdempotencyKey", "Notification", "OutboxMessage"]
+__all__ = ["ClockOffset", "EventRecord", "IdempotencyKey", "Notification", "OutboxMessage", "SmsPause", "SmsUsage"]
 
 
 class EventRecord(models.Model):

@@ -9,6 +9,7 @@ import json
 import traceback
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -38,7 +39,7 @@ _CLAIM = """
         next_attempt_at = clock_timestamp() + %(lease)s::interval
     FROM due, paycore_event AS e
     WHERE m.id = due.id AND e.id = m.event_id
-    RETURNING m.id, m.handler, m.attempts, e.name, e.payload, e.request_id
+    RETURNING m.id, m.handler, m.attempts, e.name, e.payload, e.request_id, e.sequence, e.occurred_at
 """
 _LOCK_MINE = """
     SELECT 1 FROM paycore_outboxmessage
@@ -72,6 +73,8 @@ class _Message:
     event_name: str
     payload: dict[str, Any]
     request_id: str
+    sequence: int
+    occurred_at: datetime
 
 
 def nudge() -> None:
@@ -139,7 +142,10 @@ def _deliver(message: _Message, *, token: uuid.UUID) -> None:
                 if not _is_still_mine(cursor, message, token=token):
                     return
                 events.run_handler(
-                    handler=message.handler, event_name=message.event_name, payload=_as_dict(message.payload)
+                    handler=message.handler,
+                    event_name=message.event_name,
+                    payload=_as_dict(message.payload),
+                    occurrence=events.Occurrence(message.sequence, message.occurred_at),
                 )
                 cursor.execute(_DONE, [message.id])
             metrics.OUTBOX_HANDLED.labels(outcome="done").inc()

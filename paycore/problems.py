@@ -100,7 +100,7 @@ def _of_refusal(error: PaycoreError) -> Problem:
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.http_status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = error.challenge
     extra = {name: value for name, value in error.extra.items() if name != "pointer"}
     errors: tuple[dict[str, str], ...] = ()
     if "pointer" in error.extra:

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from paycore import bell, idempotency, outbox
+from paycore.notifications import budget
 from paycore.notifications.services import send_due
 
 DRAIN_LIMIT = 500
@@ -22,4 +23,4 @@ def send_notifications() -> int:
 
 @shared_task
 def housekeeping() -> int:
-    return idempotency.purge() + outbox.purge()
+    return idempotency.purge() + outbox.purge() + budget.purge()

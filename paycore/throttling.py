@@ -17,30 +17,29 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from paycore import metrics
-from paycore.logs import get_logger
+from paycore.quick_redis import RedisAway, Script, quick_redis
 
-log = get_logger(__name__)
-
-DEFAULT_RATES = {"caller": "300/minute", "address": "600/minute", "sign_in": "20/minute"}
+DEFAULT_RATES = {
+    "caller": "300/minute",
+    "address": "600/minute",
+    "sign_in": "20/minute",
+    "code_guess": "10/hour",  # codes tried in one session
+    "second_factor": "30/day",  # codes tried for one person, by whoever knows the password
+}
 _PERIOD_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"(\d{1,7})/(second|minute|hour|day)\Z")
-_SOCKET_TIMEOUT_SECONDS = 0.1
-_DOWN_FOR_SECONDS = 1.0
 _MOST_LOCAL_KEYS = 20_000
 
 # GCRA: the key holds the theoretical arrival time (microseconds of Redis's own clock) of the next request that
 # would find the allowance whole again. KEYS[1]; ARGV: interval and period in microseconds.
-_GCRA = """
+_GCRA = Script("""
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval, period = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -50,7 +49,7 @@ local wait = next_tat - period - now
 if wait > 0 then return {0, 0, math.ceil(wait / 1000), math.ceil((tat - now) / 1000)} end
 redis.call('SET', KEYS[1], string.format('%.0f', next_tat), 'PX', math.ceil((next_tat - now) / 1000))
 return {1, math.floor((period - (next_tat - now)) / interval), 0, math.ceil((next_tat - now) / 1000)}
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,27 +117,14 @@ class _Limiter:
     """Redis while it answers, this process's memory while it does not."""
 
     def __init__(self, url: str) -> None:
-        # redis-py repeats with growing pauses unless told not to; a request must not wait for that.
-        self._redis = redis.Redis.from_url(
-            url,
-            socket_timeout=_SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._script = self._redis.register_script(_GCRA)
+        self._redis = quick_redis(url)
         self._local = LocalLimiter()
-        self._down_until = 0.0
 
     def take(self, key: str, rate: Rate) -> _Taken:
-        if time.monotonic() < self._down_until:
-            return self._local.take(key, rate)
+        interval = max(1, round(rate.interval_seconds * 1_000_000))
         try:
-            answer: Any = self._script(
-                keys=[key], args=[max(1, round(rate.interval_seconds * 1_000_000)), rate.seconds * 1_000_000]
-            )
-        except (redis.RedisError, OSError) as error:
-            self._down_until = time.monotonic() + _DOWN_FOR_SECONDS
-            log.warning("throttle_without_redis", error=type(error).__name__)
+            answer = self._redis.run(_GCRA, keys=[key], arguments=[interval, rate.seconds * 1_000_000])
+        except RedisAway:
             return self._local.take(key, rate)
         allowed, remaining, retry_after_ms, full_again_ms = map(int, answer)
         return bool(allowed), remaining, retry_after_ms / 1000, full_again_ms / 1000
@@ -190,10 +176,20 @@ def client_address(request: HttpRequest | Request) -> str:
         return direct
 
 
+def address_block(address: str) -> str:
+    """What is counted as one caller: one IPv6 customer owns a /64 at least, single addresses would be 2**64 callers."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    # An IPv4 caller on a socket for both: the /64 around it would be all of IPv4.
+    return str(ip.ipv4_mapped or ipaddress.ip_network((int(ip), 64), strict=False))
+
+
 def _address_key(request: Request) -> str:
-    address = client_address(request)
-    # One IPv6 customer owns a /64 at least: single addresses would be 2**64 allowances.
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
+    return address_block(client_address(request))
 
 
 def _caller_key(request: Request) -> str:

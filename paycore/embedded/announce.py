@@ -49,12 +49,15 @@ def welcome(*, environment: Mapping[str, str], state: Path) -> str:
     lines = ["", "paycore is ready.", "", *(f"  {name:<26} {address}" for name, address in rows)]
     if logins := demo.get("logins"):
         lines += ["", "Demo logins (this machine only):", ""]
+        width = max(26, *(len(str(login.get("who", ""))) for login in logins))
         for login in logins:
             address = str(login.get("address", ""))
             address = f"{base_url}{address}" if address.startswith("/") else address
             lines.append(
-                f"  {login.get('who', ''):<26} {login.get('login', '')} / {login.get('password', '')}   {address}"
+                f"  {login.get('who', ''):<{width}} {login.get('login', '')} / {login.get('password', '')}   {address}"
             )
+        if note := demo.get("note"):
+            lines += ["", f"  {note}"]
     steps = demo.get("try") or ["Open the first address and take a test payment.", "In another terminal: make demo"]
     lines += ["", "Try next:", "", *(f"  {number}. {step}" for number, step in enumerate(steps, start=1))]
     lines += ["", f"Logs: {state / 'logs'}   Data: {state}   Stop: Ctrl-C", ""]

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipient:
-    """A user by id, or somebody else by address. ``language`` empty: the user's own choice, else the default."""
+    """A user by id, or somebody by address; with both, the message goes to this address and belongs to that user.
+
+    ``language`` empty: the user's own choice, else the default.
+    """
 
     user_id: str = ""
     email: str = ""

@@ -3,14 +3,15 @@
 import smtplib
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
 from django.template.exceptions import TemplateDoesNotExist, TemplateSyntaxError
 
-from paycore.encryption import CannotUnseal
+from paycore.clock import database_now
+from paycore.encryption import CannotUnseal, blind_index
 from paycore.notifications.addresses import Address, Recipient, find_address
 from paycore.notifications.channels import send_mail, send_sms
 from paycore.notifications.models import MAX_ATTEMPTS, Notification
@@ -56,10 +57,25 @@ class NoAddress(Exception):
     """The person cannot be reached; trying again would not help."""
 
 
-def notify(*, template: str, to: Recipient, context: Mapping[str, str | int], key: str) -> None:
+class Expired(Exception):
+    """What the message says is no longer true."""
+
+
+_HOPELESS: dict[type[Exception], str] = {NoAddress: "no address", Expired: "expired"}
+
+
+def notify(
+    *,
+    template: str,
+    to: Recipient,
+    context: Mapping[str, str | int],
+    key: str,
+    expires_at: datetime | None = None,
+) -> None:
     """Write a message down in the running transaction; a second one with the same ``key`` is dropped.
 
     ``key`` names the occasion, e.g. ``"payment_received:pay_01…"``. Amounts go as ``amount_minor`` and ``currency``.
+    After ``expires_at`` it is not sent any more.
     """
     require_template(template)
     Notification.objects.bulk_create(
@@ -72,10 +88,16 @@ def notify(*, template: str, to: Recipient, context: Mapping[str, str | int], ke
                 phone=to.phone or None,
                 language=to.language,
                 context=dict(context),
+                expires_at=expires_at,
             )
         ],
         ignore_conflicts=True,
     )
+
+
+def sent_to_key(address: str) -> str:
+    """What the keys of messages to one e-mail address or number begin with, where somebody must find them again."""
+    return f"to:{blind_index(address.lower(), context='message.to').hex()[:32]}:"
 
 
 def send_due(*, limit: int = 50) -> int:
@@ -118,8 +140,8 @@ def _attempt(notification_id: int, *, token: uuid.UUID) -> None:
         notification = Notification.objects.get(id=notification_id)
         attempt = notification.attempts
         _send(notification)
-    except NoAddress:
-        _record_failure(notification_id, token=token, attempt=MAX_ATTEMPTS, error="no address")
+    except (NoAddress, Expired) as error:
+        _record_failure(notification_id, token=token, attempt=MAX_ATTEMPTS, error=_HOPELESS[type(error)])
     except (smtplib.SMTPException, OSError, TemplateDoesNotExist, TemplateSyntaxError, CannotUnseal) as error:
         # The class only: a mail server's refusal quotes the address.
         _record_failure(notification_id, token=token, attempt=attempt, error=type(error).__name__)
@@ -129,24 +151,28 @@ def _attempt(notification_id: int, *, token: uuid.UUID) -> None:
 
 
 def _send(notification: Notification) -> None:
+    if notification.expires_at is not None and notification.expires_at <= database_now():
+        raise Expired
     address = _address_of(notification)
     language = notification.language or address.language
     message = render(notification.template, context=notification.context, language=language)
     if address.email:
         send_mail(message, email=address.email, key=notification.key)
     elif address.phone:
-        send_sms(message, phone=address.phone)
+        send_sms(message, phone=address.phone, key=notification.key)
     else:
         raise NoAddress
 
 
 def _address_of(notification: Notification) -> Address:
+    if notification.email or notification.phone:
+        return Address(email=notification.email or "", phone=notification.phone or "")
     if notification.user_id:
         found = find_address(notification.user_id)
         if found is None:
             raise NoAddress
         return found
-    return Address(email=notification.email or "", phone=notification.phone or "")
+    return Address()
 
 
 def _record_failure(notification_id: int, *, token: uuid.UUID, attempt: int, error: str) -> None:

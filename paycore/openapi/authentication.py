@@ -14,7 +14,18 @@ TAG = "Authentication"
 _PREFIX = "Auth"
 _REF = "#/components/"
 _METHODS = {"get": "show", "post": "submit", "put": "replace", "patch": "update", "delete": "remove"}
-_BEFORE_SIGNING_IN = {"config", "login", "signup", "tokens/refresh", "password/request", "password/reset"}
+_NOT_OFFERED = ("/phone/verify/resend", "/code/resend")
+_BEFORE_SIGNING_IN = {
+    "config",
+    "login",
+    "signup",
+    "tokens/refresh",
+    "password/request",
+    "password/reset",
+    "code/request",
+    "code/confirm",
+    "webauthn/login",
+}
 _HOW_TO_READ_ANSWERS = (
     "Answers keep allauth's shape (`status`, `data`, `meta`, `errors`), not problem documents. "
     "While signing in takes several steps, send `meta.session_token` back as `X-Session-Token`; once signed in, send "
@@ -40,6 +51,7 @@ def _allauth_description() -> dict[str, Any]:
     allauth_schema.drop_unused_paths(description)
     allauth_schema.specify_signup_fields(description)
     allauth_schema.specify_custom_signup_form(description)
+    _let_sign_up_by_either_address(description)
     for path, operations in description["paths"].items():
         _name_operations(path, operations)
     _drop_unused_components(description)
@@ -53,9 +65,23 @@ def _load() -> dict[str, Any]:
     root = reverse("headless:app:config").removesuffix("/app/v1/config")
     paths = description["paths"].items()
     description["paths"] = {
-        path.replace("/_allauth", root): operations for path, operations in paths if "phone" not in path
+        path.replace("/_allauth", root): operations
+        for path, operations in paths
+        if not path.endswith(_NOT_OFFERED)  # routed by allauth, answers 409 here
     }
     return description
+
+
+def _let_sign_up_by_either_address(description: dict[str, Any]) -> None:
+    """Settings can only say that e-mail is required; our form takes a phone number instead."""
+    schemas = description["components"]["schemas"]
+    schemas["BaseSignup"].pop("required", None)
+    schemas["BaseSignup"]["description"] = (
+        "Give `email` with a `password`, or `phone` (E.164; a password is optional), or both. The answer is 401 with "
+        "a pending `verify_email` or `verify_phone`, whether or not the address has an account already."
+    )
+    for part in schemas["Signup"].get("allOf", []):
+        part.pop("required", None)
 
 
 def _name_operations(path: str, operations: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ _WRITES = ("POST", "PUT", "PATCH")
 class ProblemAutoSchema(AutoSchema):
     """Adds the shared answers of :mod:`paycore.openapi.components`; what a view declares itself stays.
 
-    Views say more by attributes: ``idempotent = True`` (POST takes an Idempotency-Key); permission classes may name
+    Views say more by attributes: ``idempotent = True`` (POST takes an Idempotency-Key), ``may_be_none = True`` (404
+    though the path has no id); permission classes may name
     the one ``security_scheme`` they let in.
     """
 
@@ -52,7 +53,8 @@ class ProblemAutoSchema(AutoSchema):
             ("400", "ValidationFailed"): takes_body or takes_query or self._is_idempotent(),
             ("401", "AuthenticationRequired"): not is_public,
             ("403", "PermissionDenied"): takes_keys or is_choosy,
-            ("404", "NotFound"): "{" in self.path or self._is_idempotent(),  # a body names objects too
+            # A body names objects too; and there may be none of what has no id.
+            ("404", "NotFound"): "{" in self.path or self._is_idempotent() or getattr(self.view, "may_be_none", False),
             ("409", "Conflict"): self.method == "POST",
             ("413", "BodyTooLarge"): takes_body,
             ("415", "UnsupportedMediaType"): takes_body,

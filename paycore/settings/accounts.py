@@ -33,28 +33,49 @@ HEADLESS_FRONTEND_URLS = dict.fromkeys(
 
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_LOGIN_METHODS = {"email", "phone"}
+# One of the two addresses is enough, and a phone number needs no password: accounts.forms says so.
+ACCOUNT_SIGNUP_FIELDS = ["email*", "phone", "password1"]
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupProfileForm"
-# allauth ties codes to "mandatory"; accounts.stages.EmailVerificationStage lets people in before they typed theirs.
+# Mandatory also because it makes a sign-up with a taken address look like any other.
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+# Each code may be tried three times; how many codes an account gets a day is limited below.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_MAX_ATTEMPTS = 3
+ACCOUNT_PHONE_VERIFICATION_MAX_ATTEMPTS = 3
+ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 3
+ACCOUNT_PASSWORD_RESET_BY_CODE_MAX_ATTEMPTS = 3
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+# No resending by SMS (ask for a new code instead): only accounts that exist would run into the budget there.
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = False
+ACCOUNT_PHONE_VERIFICATION_SUPPORTS_RESEND = False
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 10 * 60
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 10 * 60
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = env.number("PAYCORE_STEP_UP_SECONDS", 5 * 60)
 ACCOUNT_RATE_LIMITS = {
     "signup": env.text("PAYCORE_SIGNUP_RATE", "20/m/ip"),
     "login": env.text("PAYCORE_LOGIN_RATE", "30/m/ip"),
-    "confirm_email": "6/10m/key",
+    # A day's codes for one account times three tries each: about one guess in ten thousand hits.
+    "confirm_email": "6/10m/key,30/d/key",
+    "request_login_code": "20/m/ip,3/m/key,10/h/key,30/d/key",
+    "reset_password": "20/m/ip,5/m/key,10/h/key,30/d/key",
+    "verify_phone": "20/m/ip,3/m/key,10/h/key,30/d/key",
+    "change_phone": "5/m/user",
 }
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
 ALLAUTH_TRUSTED_PROXY_COUNT = env.number("PAYCORE_TRUSTED_PROXIES", 0)
 MFA_ADAPTER = "accounts.adapters.MFAAdapter"
 MFA_TOTP_ISSUER = "paycore"
+MFA_TOTP_TOLERANCE = 1  # a clock half a minute off
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
 
 PAYCORE_SIGNED_IN_FOR_SECONDS = HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN
 """How long an app stays signed in after its last refresh."""

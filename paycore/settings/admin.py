@@ -47,6 +47,12 @@ def _console(*, site: str, title: Any, symbol: str, colours: str) -> dict[str, A
         "COLORS": {"primary": _scale(colours)},
         "STYLES": [_stylesheet],
         "ENVIRONMENT": "paycore.sites.environment_ribbon",
+        "ACCOUNT": {
+            "navigation": [
+                {"title": _("Security"), "link": lambda request: reverse(f"{site}:security")},
+                {"title": _("Change password"), "link": lambda request: reverse(f"{site}:password_change")},
+            ]
+        },
         "LANGUAGES": {"action": lambda request: reverse(f"{site}:language")},
         "SIDEBAR": {"show_search": True, "navigation": f"paycore.sites.{site}_navigation"},
     }

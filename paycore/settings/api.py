@@ -15,6 +15,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "accounts.authentication.UserAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "paycore.negotiation.QuickNegotiation",
     "DEFAULT_PARSER_CLASSES": ["paycore.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "paycore.openapi.schema.ProblemAutoSchema",
@@ -32,7 +33,9 @@ Take payments and sell memberships.
 ## Getting started
 
 1. **Sign up** an app user: `POST /api/v1/auth/app/v1/auth/signup` with `{"email": …, "password": …}`.
-   The answer's `meta.access_token` works at once; a code to confirm the address arrives by e-mail.
+   (or `{"phone": …}`). A code arrives; send it with the answer's `meta.session_token` as `X-Session-Token` to
+   `POST /api/v1/auth/app/v1/auth/email/verify` as `{"key": …}` (`…/phone/verify` as `{"code": …}`). On a sandbox
+   the code is at `GET /api/v1/sandbox/messages?to=…`. The answer has `meta.access_token`.
 2. Send it with every call: `Authorization: Bearer <access_token>`. When it expires (15 minutes), exchange
    `meta.refresh_token` at `POST /api/v1/auth/app/v1/tokens/refresh`; each refresh token works once.
 3. **Choose a plan** and create an order, open a **checkout session**, and send the payer to its page,
@@ -62,12 +65,21 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
             "name": "Authentication",
             "description": "Sign up, sign in, refresh, sign out; sessions, e-mail, second factor.",
         },
+        {"name": "Sandbox", "description": "Helpers for developers; not there in production."},
         {"name": "Me", "description": "The signed-in user's profile."},
         {"name": "Memberships", "description": "What is on sale; what the signed-in user has, and may use."},
         {"name": "Orders", "description": "What a payer owes a merchant."},
         {"name": "Checkout", "description": "The hosted page that takes a payment for an order."},
         {"name": "Payments", "description": "One attempt to collect an order; create, show, wait for a change."},
         {"name": "Refunds", "description": "Money returned from a payment."},
+        {"name": "Merchants", "description": "Apply to take money, join a merchant, see whom a key speaks for."},
+        {
+            "name": "Merchant's server",
+            "description": "Orders, payments and refunds of one merchant, by API key. The addresses above answer a "
+            "key as well; an Idempotency-Key used at both is one effect.",
+        },
+        {"name": "Webhooks", "description": "Where a merchant's server is told of its events, and what became of it."},
+        {"name": "Events", "description": "A merchant's own feed of everything that happened, complete and in order."},
     ],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["paycore.openapi.scope.only_public_api"],
@@ -84,5 +96,21 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "displayRequestDuration": True},
-    "ENUM_NAME_OVERRIDES": {"LocaleEnum": "accounts.models.User.Locale"},
+    "ENUM_NAME_OVERRIDES": {
+        "CurrencyEnum": "paycore.fields.CURRENCY_CHOICES",
+        "ConsentActEnum": "accounts.consents.models.Consent.Act",
+        "ConsentKindEnum": "accounts.consents.models.ConsentDocument.Kind",
+        "DataExportStatusEnum": "accounts.personal_data.models.DataExport.Status",
+        "ErasureStatusEnum": "accounts.leaving.models.Erasure.Status",
+        "IdentityCheckStatusEnum": "accounts.kyc.models.KycCase.Status",
+        "IdentityDocumentEnum": "accounts.kyc.models.KycCase.DocumentType",
+        "KycLevelEnum": "accounts.models.KycLevel",
+        "LocaleEnum": "accounts.models.User.Locale",
+        "MerchantDocumentKindEnum": "merchants.onboarding.models.MerchantDocument.Kind",
+        "MerchantStatusEnum": "merchants.models.Merchant.Status",
+        "WebhookDeliveryObjectEnum": [("webhook_delivery", "webhook_delivery")],
+        "WebhookDeliveryStatusEnum": "merchants.webhooks.models.WebhookDelivery.Status",
+        "WebhookEndpointObjectEnum": [("webhook_endpoint", "webhook_endpoint")],
+        "WebhookEndpointStatusEnum": "merchants.webhooks.serializers.ENDPOINT_STATUSES",
+    },
 }

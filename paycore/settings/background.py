@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from celery.schedules import crontab
+
 from paycore.settings import env
 
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -54,6 +56,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=3),
         "options": {"expires": 3},
     },
+    "deliver-webhooks": {
+        "task": "merchants.tasks.deliver_webhooks",
+        "schedule": timedelta(seconds=2),
+        "options": {"expires": 2},
+    },
+    "drop-old-webhook-events": {
+        "task": "merchants.tasks.drop_old_webhook_events",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
     "check-books": {
         "task": "payments.tasks.check_books",
         "schedule": timedelta(minutes=5),
@@ -63,6 +75,61 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.tasks.seal_ledger",
         "schedule": timedelta(minutes=5),
         "options": {"expires": 240},
+    },
+    "build-data-exports": {
+        "task": "accounts.tasks.build_data_exports",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "expire-data-exports": {
+        "task": "accounts.tasks.expire_data_exports",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 240},
+    },
+    "erase-people": {
+        "task": "accounts.tasks.erase_people",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "delete-identity-documents": {
+        "task": "accounts.tasks.delete_identity_documents",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "expect-statements": {
+        "task": "reconciliation.tasks.expect_statements",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 240},
+    },
+    "advance-statements": {
+        "task": "reconciliation.tasks.advance_statements",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 10},
+    },
+    "settle-discrepancies": {
+        "task": "reconciliation.tasks.settle_discrepancies",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 10},
+    },
+    "check-reconciliation": {
+        "task": "reconciliation.tasks.check_reconciliation",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 240},
+    },
+    "rebuild-velocity": {
+        "task": "riskcontrol.tasks.rebuild_velocity",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 50},
+    },
+    "rate-everyone": {
+        "task": "riskcontrol.tasks.rate_everyone",
+        "schedule": crontab(hour=2, minute=20),
+        "options": {"expires": 3600},
+    },
+    "forget-unfinished-sign-ups": {
+        "task": "accounts.tasks.forget_unfinished_sign_ups",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
     },
     "housekeeping": {"task": "paycore.tasks.housekeeping", "schedule": timedelta(hours=1), "options": {"expires": 600}},
 }

@@ -11,6 +11,7 @@ from paycore.settings.accounts import *  # noqa: F403
 from paycore.settings.admin import UNFOLD, UNFOLD_MERCHANT  # noqa: F401
 from paycore.settings.api import PAYCORE_THROTTLE_RATES, REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from paycore.settings.background import *  # noqa: F403
+from paycore.settings.messages import *  # noqa: F403
 from paycore.settings.policy import *  # noqa: F403
 
 BASE_DIR = env.BASE_DIR
@@ -24,6 +25,8 @@ PAYCORE_SANDBOX_URL = env.text(
 )
 PAYCORE_TRUSTED_PROXIES = env.number("PAYCORE_TRUSTED_PROXIES", 0)
 PAYCORE_METRICS_TOKEN = env.text("PAYCORE_METRICS_TOKEN")
+PAYCORE_SHOW_DEMO_CODES = False
+"""Whether the consoles' second step shows a demo account's code on its page: for one machine only."""
 
 INSTALLED_APPS = [
     "unfold",
@@ -109,6 +112,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # a document of 5 MB never touches the disk before it is sealed
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

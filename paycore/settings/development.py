@@ -7,6 +7,7 @@ from paycore.settings import env
 from paycore.settings.base import *  # noqa: F403
 
 PAYCORE_SANDBOX_MODE = env.flag("PAYCORE_SANDBOX_MODE", default=True)
+PAYCORE_SHOW_MESSAGES = PAYCORE_SANDBOX_MODE
 SECRET_KEY = env.text("PAYCORE_SECRET_KEY", "development-only-not-a-secret")
 PAYCORE_ENCRYPTION_KEYS = env.text(
     "PAYCORE_ENCRYPTION_KEYS", "dev:" + b64encode(hashlib.sha256(SECRET_KEY.encode()).digest()).decode()
@@ -16,5 +17,8 @@ HEADLESS_JWT_PRIVATE_KEY = env.text("PAYCORE_JWT_PRIVATE_KEY").replace("\\n", "\
 DATABASES = {"default": env.database(env.text("DATABASE_URL", "postgres://paycore@127.0.0.1:5432/paycore"))}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+PAYCORE_SHOW_DEMO_CODES = env.flag("PAYCORE_SHOW_DEMO_CODES", default=True)
+PAYCORE_WEBHOOKS_ALLOW_PRIVATE = env.flag("PAYCORE_WEBHOOKS_ALLOW_PRIVATE", default=True)
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = STATE_DIR / "mail"  # noqa: F405
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # http://127.0.0.1

@@ -18,6 +18,10 @@ PAYCORE_METRICS_TOKEN = env.required("PAYCORE_METRICS_TOKEN", "it guards /metric
 PAYCORE_SANDBOX_SECRET = env.text("PAYCORE_SANDBOX_SECRET")
 if not PAYCORE_BASE_URL.startswith("https://"):
     raise ImproperlyConfigured("PAYCORE_BASE_URL must begin with https:// in production.")
+if env.flag("PAYCORE_SHOW_DEMO_CODES"):
+    raise ImproperlyConfigured("PAYCORE_SHOW_DEMO_CODES is for one machine: it would show the second step's codes.")
+if PAYCORE_WEBHOOKS_ALLOW_PRIVATE:  # noqa: F405
+    raise ImproperlyConfigured("PAYCORE_WEBHOOKS_ALLOW_PRIVATE would let merchants reach our own network.")
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("PAYCORE_SECRET_KEY must have at least 50 characters.")
 
@@ -35,4 +39,11 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-globals().update(env.mail(env.required("PAYCORE_MAIL_URL", "receipts and codes are sent by mail")))
+if PAYCORE_MAIL_PROVIDER == "webhook":  # noqa: F405
+    PAYCORE_MAIL_WEBHOOK_URL = env.required("PAYCORE_MAIL_WEBHOOK_URL", "mail goes there")
+    PAYCORE_MAIL_WEBHOOK_SECRET = env.required("PAYCORE_MAIL_WEBHOOK_SECRET", "it signs what goes there")
+else:
+    globals().update(env.mail(env.required("PAYCORE_MAIL_URL", "receipts and codes are sent by mail")))
+if PAYCORE_SMS_PROVIDER == "webhook":  # noqa: F405
+    PAYCORE_SMS_WEBHOOK_URL = env.required("PAYCORE_SMS_WEBHOOK_URL", "codes by SMS go there")
+    PAYCORE_SMS_WEBHOOK_SECRET = env.required("PAYCORE_SMS_WEBHOOK_SECRET", "it signs what goes there")

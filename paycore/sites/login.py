@@ -16,7 +16,7 @@ from redis.retry import Retry
 from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
 
 from paycore.sites.access import is_merchant_user
-from paycore.throttling import client_address
+from paycore.throttling import address_block, client_address
 
 MAX_ATTEMPTS = 10
 MAX_ATTEMPTS_OF_ADDRESS = 100
@@ -40,13 +40,13 @@ class LoginAttempts:
         self._client: redis.Redis | None = None
         self._local: dict[str, tuple[int, float]] = {}
 
-    def count(self, key: str) -> int:
+    def count(self, key: str, *, window_seconds: int = WINDOW_SECONDS) -> int:
         """How many attempts ``key`` has made in its window, this one included."""
         try:
-            return int(self._redis().eval(_COUNT, 1, key, WINDOW_SECONDS))
+            return int(self._redis().eval(_COUNT, 1, key, window_seconds))
         except (redis.RedisError, OSError) as error:
             log.warning("login_attempts_counted_locally", error=type(error).__name__)
-            return self._count_locally(key)
+            return self._count_locally(key, window_seconds)
 
     def forgive(self, key: str) -> None:
         """The attempt succeeded: it and those before it no longer count."""
@@ -56,13 +56,13 @@ class LoginAttempts:
         except (redis.RedisError, OSError) as error:
             log.warning("login_attempts_kept", error=type(error).__name__)
 
-    def _count_locally(self, key: str) -> int:
+    def _count_locally(self, key: str, window_seconds: int) -> int:
         now = time.monotonic()
         if len(self._local) > 10_000:
             self._local = {name: entry for name, entry in self._local.items() if entry[1] > now}
-        attempts, ends_at = self._local.get(key, (0, now + WINDOW_SECONDS))
+        attempts, ends_at = self._local.get(key, (0, now + window_seconds))
         if ends_at <= now:
-            attempts, ends_at = 0, now + WINDOW_SECONDS
+            attempts, ends_at = 0, now + window_seconds
         self._local[key] = (attempts + 1, ends_at)
         return attempts + 1
 
@@ -90,10 +90,10 @@ class ConsoleLoginForm(UnfoldAuthenticationForm):  # type: ignore[misc]  # Unfol
     def clean(self) -> dict[str, Any]:
         if not self.cleaned_data.get("username") or not self.cleaned_data.get("password"):
             return dict(self.cleaned_data)
-        address = client_address(self.request) if self.request else ""
-        login_key = _key("login", address, self.cleaned_data["username"].strip().lower())
+        address = address_block(client_address(self.request)) if self.request else ""
+        login_key = attempts_key("login", address, self.cleaned_data["username"].strip().lower())
         too_many = attempts.count(login_key) > MAX_ATTEMPTS
-        if too_many or attempts.count(_key("address", address)) > MAX_ATTEMPTS_OF_ADDRESS:
+        if too_many or attempts.count(attempts_key("address", address)) > MAX_ATTEMPTS_OF_ADDRESS:
             raise ValidationError(self.error_messages["too_many_attempts"], code="too_many_attempts")
         cleaned: dict[str, Any] = super().clean()
         attempts.forgive(login_key)
@@ -118,6 +118,6 @@ class MerchantLoginForm(ConsoleLoginForm):
         return is_merchant_user(user)
 
 
-def _key(kind: str, *parts: str) -> str:
+def attempts_key(kind: str, *parts: str) -> str:
     # Hashed, for a login is personal data and Redis keys are read by many eyes.
     return f"paycore:console:{kind}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:32]}"

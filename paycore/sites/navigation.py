@@ -51,15 +51,50 @@ _MEMBERSHIPS = Group(
 
 OPS_GROUPS = (
     _MONEY,
-    Group(_("Watch"), ("riskcontrol.case assignment_late", "riskcontrol.paymentlimit speed")),
+    Group(
+        _("Risk"),
+        (
+            "riskcontrol.case assignment_late",
+            "riskcontrol.decision policy",
+            "riskcontrol.rule rule",
+            "riskcontrol.risklist playlist_remove",
+            "riskcontrol.listentry format_list_bulleted",
+            "riskcontrol.paymentlimit speed",
+            "riskcontrol.rating grade",
+        ),
+    ),
     _MEMBERSHIPS,
-    Group(_("People"), ("accounts.user person", "merchants.merchant storefront", "merchants.merchantmember group")),
+    Group(
+        _("People"),
+        (
+            "accounts.user person",
+            "accounts.kyccase badge",
+            "accounts.kycdocumentview visibility",
+            "accounts.consentdocument contract",
+            "accounts.consent handshake",
+            "accounts.dataexport folder_zip",
+            "accounts.erasure person_remove",
+            "merchants.merchant storefront",
+            "merchants.merchantdocument description",
+            "merchants.merchantmember group",
+            "merchants.invitation person_add",
+        ),
+    ),
     Group(
         _("Gateways"),
         (
             "payments.gatewayaccount hub",
             "payments.webhookreceipt call_received",
             "payments.evidence fact_check",
+        ),
+    ),
+    Group(
+        _("Reconciliation"),
+        (
+            "reconciliation.statement fact_check",
+            "reconciliation.discrepancy rule",
+            "reconciliation.proposal approval",
+            "reconciliation.carriedrecord update",
         ),
     ),
     Group(
@@ -77,6 +112,8 @@ OPS_GROUPS = (
             "paycore.outboxmessage outbox",
             "paycore.eventrecord history",
             "paycore.notification mail",
+            "paycore.smsusage sms",
+            "paycore.smspause do_not_disturb_on",
             "paycore.idempotencykey fingerprint",
             "merchants.apikey key",
         ),
@@ -85,8 +122,24 @@ OPS_GROUPS = (
 MERCHANT_GROUPS = (
     _MONEY,
     _MEMBERSHIPS,
-    Group(_("Developers"), ("merchants.apikey key",)),
-    Group(_("Business"), ("merchants.merchant storefront", "merchants.merchantmember group")),
+    Group(
+        _("Developers"),
+        (
+            "merchants.apikey key",
+            "merchants.webhookendpoint webhook",
+            "merchants.webhookdelivery send",
+            "merchants.webhookevent dynamic_feed",
+        ),
+    ),
+    Group(
+        _("Business"),
+        (
+            "merchants.merchant storefront",
+            "merchants.merchantdocument description",
+            "merchants.merchantmember group",
+            "merchants.invitation person_add",
+        ),
+    ),
 )
 _ICONS = dict(name.split() for group in (*OPS_GROUPS, *MERCHANT_GROUPS) for name in group.models)
 

@@ -311,6 +311,16 @@ def test_the_log_names_host_and_outcome_but_no_ids_queries_or_bodies(
     assert "pay_01jd" not in str(record.msg)
 
 
+def test_the_log_does_not_know_the_path_of_an_address_that_a_user_gave(caplog: pytest.LogCaptureFixture) -> None:
+    client = OutboundClient(allows_private=True)
+    with serving(answer()) as server, caplog.at_level("INFO"):
+        client.send(OutboundRequest("POST", f"{server.url}/services/AbCdEfGh/hook", public_only=True))
+    client.close()
+    [record] = [record for record in caplog.records if "outbound_call" in str(record.msg)]
+    assert "127.0.0.1" in str(record.msg)
+    assert "AbCdEfGh" not in str(record.msg)
+
+
 @pytest.mark.django_db
 def test_django_test_cases_own_transaction_does_not_count_but_ours_does(client: OutboundClient) -> None:
     assert connection.in_atomic_block

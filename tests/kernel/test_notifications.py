@@ -134,7 +134,7 @@ def test_a_user_who_is_gone_is_not_tried_again() -> None:
 
 def test_a_person_with_only_a_phone_gets_the_subject_as_a_short_message(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, str]] = []
-    monkeypatch.setattr(services, "send_sms", lambda message, *, phone: sent.append((phone, message.subject)))
+    monkeypatch.setattr(services, "send_sms", lambda message, *, phone, key: sent.append((phone, message.subject)))
     _write(to=Recipient(phone="+6591234567"))
 
     send_due()
@@ -143,7 +143,7 @@ def test_a_person_with_only_a_phone_gets_the_subject_as_a_short_message(monkeypa
     assert Notification.objects.get().status == "sent"
 
 
-@override_settings(PAYCORE_SMS_SENDER="paycore.notifications.channels.LoggedSmsSender")
+@override_settings(PAYCORE_SMS_PROVIDER="log")
 def test_without_a_provider_a_short_message_is_only_logged() -> None:
     _write(to=Recipient(phone="+6591234567"))
 

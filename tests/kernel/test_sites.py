@@ -23,10 +23,9 @@ from paycore.sites.dashboards import _providers
 from paycore.sites.login import MAX_ATTEMPTS, LoginAttempts
 from paycore.sites.navigation import OPS_GROUPS, navigation
 from tests.merchants.factories import make_member, make_merchant, make_user
+from tests.phone import Phone, give_code, give_password, is_inside
 
 pytestmark = pytest.mark.django_db
-
-PASSWORD = "correct horse"
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +48,6 @@ def staff(client: Client) -> Client:
     return client
 
 
-def _log_in(client: Client, *, site: str, email: str | None, password: str = PASSWORD) -> int:
-    address = reverse(f"{site}:login")
-    return client.post(address, {"username": email, "password": password, "next": reverse(f"{site}:index")}).status_code
-
-
 @pytest.mark.parametrize("site", ["ops", "merchant"])
 def test_a_visitor_is_sent_to_the_login_page(client: Client, site: str) -> None:
     response = client.get(reverse(f"{site}:index"))
@@ -66,46 +60,51 @@ def test_a_visitor_is_sent_to_the_login_page(client: Client, site: str) -> None:
 def test_staff_enter_the_ops_console_and_not_the_merchant_console(client: Client) -> None:
     user = make_user(is_staff=True, is_superuser=True)
 
-    assert _log_in(client, site="merchant", email=user.email) == 200
-    assert "_auth_user_id" not in client.session
-    assert _log_in(client, site="ops", email=user.email) == 302
-    assert client.get(reverse("ops:index")).status_code == 200
-    assert client.get(reverse("merchant:index")).status_code == 302
+    phone = Phone.of(user)
+    assert give_password(client, site="merchant", email=user.email) == 200
+    assert give_code(client, site="merchant", code=phone.code()) == 302
+    assert not is_inside(client, site="merchant")
+    assert give_password(client, site="ops", email=user.email) == 302
+    assert give_code(client, site="ops", code=phone.code()) == 302
+    assert is_inside(client, site="ops")
+    assert not is_inside(client, site="merchant")
 
 
 def test_a_merchants_member_enters_the_merchant_console_and_not_the_ops_console(client: Client) -> None:
     user = make_member(merchant=make_merchant()).user
 
-    assert _log_in(client, site="ops", email=user.email) == 200
-    assert "_auth_user_id" not in client.session
-    assert _log_in(client, site="merchant", email=user.email) == 302
-    assert client.get(reverse("merchant:index")).status_code == 200
-    assert client.get(reverse("ops:index")).status_code == 302
+    phone = Phone.of(user)
+    assert give_password(client, site="ops", email=user.email) == 200
+    assert give_password(client, site="merchant", email=user.email) == 302
+    assert give_code(client, site="merchant", code=phone.code()) == 302
+    assert is_inside(client, site="merchant")
+    assert not is_inside(client, site="ops")
 
 
-def test_a_member_of_a_suspended_merchant_stays_outside(client: Client) -> None:
-    user = make_member(merchant=make_merchant(status="suspended")).user
+def test_a_member_of_a_closed_merchant_stays_outside(client: Client) -> None:
+    user = make_member(merchant=make_merchant(status="closed")).user
+    Phone.of(user)
 
-    assert _log_in(client, site="merchant", email=user.email) == 200
-    assert "_auth_user_id" not in client.session
+    assert give_password(client, site="merchant", email=user.email) == 200
+    assert client.get(reverse("merchant:second_step")).status_code == 302
 
 
 def test_after_ten_failures_the_right_password_is_refused_too(client: Client) -> None:
     user, other = make_user(is_staff=True), make_user(is_staff=True)
     for _attempt in range(MAX_ATTEMPTS):
-        assert _log_in(client, site="ops", email=user.email, password="wrong") == 200
+        assert give_password(client, site="ops", email=user.email, password="wrong") == 200
 
-    assert _log_in(client, site="ops", email=user.email) == 200
-    assert "_auth_user_id" not in client.session
-    assert _log_in(client, site="ops", email=other.email) == 302
+    assert give_password(client, site="ops", email=user.email) == 200
+    assert client.get(reverse("ops:second_step")).status_code == 302
+    assert give_password(client, site="ops", email=other.email) == 302
 
 
 def test_a_success_forgives_the_failures_before_it(client: Client) -> None:
     user = make_user(is_staff=True)
     for _round in range(2):
         for _attempt in range(MAX_ATTEMPTS - 1):
-            _log_in(client, site="ops", email=user.email, password="wrong")
-        assert _log_in(client, site="ops", email=user.email) == 302
+            give_password(client, site="ops", email=user.email, password="wrong")
+        assert give_password(client, site="ops", email=user.email) == 302
 
 
 def test_the_limit_holds_without_redis(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,10 +112,10 @@ def test_the_limit_holds_without_redis(client: Client, monkeypatch: pytest.Monke
     monkeypatch.setattr(console_login, "attempts", LoginAttempts())
     with override_settings(REDIS_URL="redis://127.0.0.1:1/0"):
         for _attempt in range(MAX_ATTEMPTS):
-            assert _log_in(client, site="ops", email=user.email, password="wrong") == 200
-        assert _log_in(client, site="ops", email=user.email) == 200
+            assert give_password(client, site="ops", email=user.email, password="wrong") == 200
+        assert give_password(client, site="ops", email=user.email) == 200
 
-    assert "_auth_user_id" not in client.session
+    assert client.get(reverse("ops:second_step")).status_code == 302
 
 
 def test_the_policy_is_relaxed_on_the_consoles_only_by_what_unfold_needs(staff: Client) -> None:
