@@ -6,9 +6,27 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from accounts.consents.models import Consent, ConsentDocument
+from accounts.kyc.models import KycCase, KycDocument, KycDocumentView
+from accounts.leaving.models import Erasure
+from accounts.personal_data.models import DataExport, DataExportPart
 from paycore.identifiers import PrefixedIdField
+
+__all__ = [
+    "Consent",
+    "ConsentDocument",
+    "DataExport",
+    "DataExportPart",
+    "Erasure",
+    "KycCase",
+    "KycDocument",
+    "KycDocumentView",
+    "KycLevel",
+    "User",
+]
 
 DEFAULT_CURRENCY = "USD"
 
@@ -41,6 +59,14 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
+class KycLevel(models.IntegerChoices):
+    """How well a person is known; limits refer to it."""
+
+    NONE = 0, _("Not verified")
+    PHONE = 1, _("Phone verified")
+    DOCUMENT = 2, _("Identity document reviewed")
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """``email`` and ``phone`` are personal data: logs and events carry the id."""
 
@@ -54,6 +80,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(_("name"), max_length=100, blank=True, default="")
     locale = models.CharField(_("language"), max_length=10, choices=Locale, default=Locale.ENGLISH)
     currency = models.CharField(_("currency"), max_length=3, default=DEFAULT_CURRENCY)
+    phone_verified_at = models.DateTimeField(_("phone verified at"), null=True, blank=True)
+    avatar_url = models.URLField(_("avatar address"), max_length=500, blank=True, default="")
+    kyc_level = models.SmallIntegerField(_("identity level"), choices=KycLevel, default=KycLevel.NONE)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    closing_reason = models.CharField(_("why it was closed"), max_length=300, blank=True, default="")
+    erased_at = models.DateTimeField(_("erased at"), null=True, blank=True)
+    session_generation = models.IntegerField(_("generation of sessions"), default=0, editable=False)
     is_staff = models.BooleanField(_("staff"), default=False, help_text=_("May enter the operations console."))
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("Switch off instead of deleting: every token stops working at once.")
@@ -74,6 +107,19 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(condition=models.Q(email__contains="@"), name="user_email_shape"),
             models.CheckConstraint(condition=models.Q(phone__regex=r"^\+[1-9][0-9]{6,14}$"), name="user_phone_e164"),
             models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="user_currency_code"),
+            models.CheckConstraint(condition=models.Q(kyc_level__range=(0, 2)), name="user_kyc_level_known"),
+            models.CheckConstraint(
+                condition=models.Q(avatar_url="") | models.Q(avatar_url__startswith="https://"),
+                name="user_avatar_https",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(closed_at__isnull=True) | models.Q(is_active=False), name="user_closed_is_inactive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(erased_at__isnull=True)
+                | models.Q(closed_at__isnull=False, email__isnull=True, phone__isnull=True),
+                name="user_erased_has_no_address",
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["-date_joined"], name="user_newest_first")]
 
@@ -83,8 +129,17 @@ class User(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         """Not AbstractBaseUser's: it would turn a missing address into an empty one."""
 
+    @property
+    def is_phone_verified(self) -> bool:
+        return self.phone is not None and self.phone_verified_at is not None
+
     def get_full_name(self) -> str:
         return self.name
+
+    def _get_session_auth_hash(self, secret: Any = None) -> str:
+        """Django ends a session whose hash is not this one: a new generation ends them all, tokens included."""
+        salt = f"accounts.models.User.session.{self.session_generation}"
+        return salted_hmac(salt, self.password, secret=secret, algorithm="sha256").hexdigest()
 
     def get_short_name(self) -> str:
         return self.name

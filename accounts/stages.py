@@ -1,26 +1,25 @@
-"""The e-mail step of signing in: a code is sent at sign-up, and the person may go on before typing it."""
+"""The e-mail step of signing in: an address is proved by a code before anybody is let in with it."""
 
 from typing import Any
 
 from allauth.account import stages
 from allauth.account.adapter import get_adapter
-from allauth.account.app_settings import EmailVerificationMethod
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.internal.restkit.response import ErrorResponse
 from django.http import HttpRequest
 
 
 class EmailVerificationStage(stages.EmailVerificationStage):  # type: ignore[misc]  # allauth ships no types
-    """allauth's stage with verification by code, yet not in the way of a first purchase."""
+    """allauth's stage, for those who have an e-mail address at all."""
 
     def handle(self) -> tuple[Any, bool]:
-        if self.login.user is None:
-            raise address_taken(self.request)
-        self.login.email_verification = EmailVerificationMethod.OPTIONAL
+        address = self.login.user.email if self.login.user else self.login.email
+        if not address:
+            return None, True
         answer: tuple[Any, bool] = super().handle()
         return answer
 
 
 def address_taken(request: HttpRequest) -> ImmediateHttpResponse:
-    """Said openly: a sign-up that answers with tokens tells anyway whether the address was free; limits slow asking."""
+    """Of two sign-ups at one instant with one address the second learns it; otherwise nobody is told."""
     return ImmediateHttpResponse(ErrorResponse(request, exception=get_adapter().validation_error("email_taken")))

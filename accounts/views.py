@@ -2,8 +2,6 @@
 
 from typing import cast
 
-from django.http import HttpRequest, HttpResponse
-from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,14 +11,18 @@ from accounts.authentication import UserAuthentication
 from accounts.models import User
 from accounts.serializers import MeSerializer
 from accounts.services import update_profile
-from paycore.errors import NotFound
 
 _PERSON = {
     "id": "usr_01jd3mzq5p8y6w2v4k7x9c0d1e",
     "email": "ada@example.com",
+    "is_email_verified": True,
+    "phone": None,
+    "is_phone_verified": False,
     "name": "Ada",
     "locale": "en",
     "currency": "USD",
+    "avatar_url": "",
+    "kyc_level": 0,
     "created_at": "2026-11-21T09:30:00Z",
 }
 
@@ -42,7 +44,7 @@ class MeView(APIView):
 
     @extend_schema(
         operation_id="me_update",
-        summary="Change name, language or currency",
+        summary="Change name, language, currency or picture",
         tags=["Me"],
         request=MeSerializer,
         responses=MeSerializer,
@@ -56,9 +58,3 @@ class MeView(APIView):
         changes.is_valid(raise_exception=True)
         user = update_profile(cast("User", request.user), **changes.validated_data)
         return Response(MeSerializer(user).data)
-
-
-@csrf_exempt
-def not_offered(request: HttpRequest) -> HttpResponse:
-    """An address of allauth's for something this installation does not do."""
-    raise NotFound

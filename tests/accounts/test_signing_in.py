@@ -1,13 +1,18 @@
+import json
 import threading
-from collections import Counter
+import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import connection
 
 from accounts.models import User
-from tests.accounts.conftest import AUTH, App
+from paycore.settings.accounts import CACHES
+from tests.accounts.conftest import AUTH, App, code_sent_to
 from tests.accounts.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -63,15 +68,37 @@ def test_signed_in_app_stays_so_for_thirty_days(app: App, settings: Any) -> None
     assert session.get_decoded()["_session_expiry"] == 30 * 24 * 3600
 
 
-def test_refresh_gives_a_new_pair_and_uses_the_old_token_up(app: App) -> None:
+def test_refresh_gives_a_new_pair(app: App) -> None:
     UserFactory(email="ada@example.com")
     app.sign_in(email="ada@example.com")
 
     first = app.refresh()
     assert first.status_code == 200
-    assert app.refresh().status_code == 400
+    assert first.json()["data"]["refresh_token"] != app.refresh_token
     app.access_token = first.json()["data"]["access_token"]
     assert app.call("GET", "/api/v1/me").status_code == 200
+
+
+def test_a_repeat_within_a_minute_gets_the_same_pair_and_the_chain_goes_on(app: App) -> None:
+    UserFactory(email="ada@example.com")
+    app.sign_in(email="ada@example.com")
+    first, repeated = app.refresh().json()["data"], app.refresh().json()["data"]
+    assert first == repeated
+    app.refresh_token = repeated["refresh_token"]
+    assert app.refresh().status_code == 200
+
+
+def test_a_used_refresh_token_that_comes_back_later_is_stolen_and_ends_the_session(app: App) -> None:
+    UserFactory(email="ada@example.com")
+    app.sign_in(email="ada@example.com")
+    stolen = app.refresh_token
+    app.refresh_token = app.refresh().json()["data"]["refresh_token"]
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)):
+        thief = App(refresh_token=stolen)
+        assert thief.refresh().status_code == 400
+        assert app.refresh().status_code == 400
+        assert app.call("GET", "/api/v1/me").status_code == 401
 
 
 def test_access_token_is_no_refresh_token_and_the_other_way_round(app: App) -> None:
@@ -86,15 +113,115 @@ def test_access_token_is_no_refresh_token_and_the_other_way_round(app: App) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_parallel_refreshes_with_one_token_exactly_one_wins(app: App) -> None:
+def test_parallel_refreshes_with_one_token_all_get_the_same_living_pair(app: App) -> None:
     UserFactory(email="ada@example.com")
     app.sign_in(email="ada@example.com")
     for _ in range(10):
         answers = _refresh_in_parallel(app, times=4)
-        assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 3}
-        winner = next(answer.json()["data"] for answer in answers if answer.status_code == 200)
-        app.access_token, app.refresh_token = winner["access_token"], winner["refresh_token"]
+        assert [answer.status_code for answer in answers] == [200] * 4
+        pairs = {json.dumps(answer.json()["data"], sort_keys=True) for answer in answers}
+        assert len(pairs) == 1
+        pair = json.loads(pairs.pop())
+        app.access_token, app.refresh_token = pair["access_token"], pair["refresh_token"]
         assert app.call("GET", "/api/v1/me").status_code == 200
+
+
+def test_a_request_that_saves_the_session_late_neither_loses_the_new_token_nor_revives_the_old(app: App) -> None:
+    UserFactory(email="ada@example.com")
+    app.sign_in(email="ada@example.com")
+    for _ in range(2):
+        late = SessionStore(Session.objects.get().session_key)
+        late["something"] = "a step-up that began before the refresh"
+        used = app.refresh_token
+        app.refresh_token = app.refresh().json()["data"]["refresh_token"]
+        late.save()
+    again = app.refresh()
+    assert again.status_code == 200
+    assert App(refresh_token=used).refresh().status_code == 400
+
+
+def test_devices_are_listed_and_one_can_be_signed_out(app: App) -> None:
+    UserFactory(email="ada@example.com")
+    lost = App()
+    lost.client.defaults["HTTP_USER_AGENT"] = "A lost phone"
+    lost.sign_in(email="ada@example.com")
+    app.sign_in(email="ada@example.com")
+    listed = app.call("GET", f"{AUTH}/auth/sessions").json()["data"]
+    assert len(listed) == 2
+    (gone,) = [row["id"] for row in listed if row["user_agent"] == "A lost phone"]
+
+    assert app.call("DELETE", f"{AUTH}/auth/sessions", {"sessions": [gone]}).status_code == 200
+
+    assert lost.call("GET", "/api/v1/me").status_code == 401
+    assert lost.refresh().status_code == 400
+    assert app.call("GET", "/api/v1/me").status_code == 200
+
+
+def test_nobody_signs_out_anothers_device(app: App) -> None:
+    UserFactory(email="ada@example.com")
+    UserFactory(email="eve@example.com")
+    ada = App()
+    ada.sign_in(email="ada@example.com")
+    app.sign_in(email="eve@example.com")
+    (theirs,) = [row["id"] for row in ada.call("GET", f"{AUTH}/auth/sessions").json()["data"]]
+    assert app.call("DELETE", f"{AUTH}/auth/sessions", {"sessions": [theirs]}).status_code == 400
+    assert ada.call("GET", "/api/v1/me").status_code == 200
+
+
+def test_email_code_signs_in(app: App) -> None:
+    UserFactory(email="ada@example.com")
+    assert app.sign_in_by_code("ada@example.com").status_code == 200
+    assert app.call("GET", "/api/v1/me").status_code == 200
+
+
+def test_unverified_address_is_proved_at_the_next_sign_in(app: App) -> None:
+    UserFactory(email="ada@example.com", verified_address=False)
+    assert app.sign_in(email="ada@example.com").status_code == 401
+    assert app.access_token == ""
+    answer = app.call("POST", f"{AUTH}/auth/email/verify", {"key": code_sent_to("ada@example.com")})
+    assert answer.status_code == 200
+    assert app.call("GET", "/api/v1/me").status_code == 200
+
+
+def test_forgotten_password_is_replaced_by_a_mailed_code(app: App) -> None:
+    UserFactory(email="ada@example.com")
+    thief = App()
+    thief.sign_in(email="ada@example.com")
+    app.call("POST", f"{AUTH}/auth/password/request", {"email": "ada@example.com"})
+    body = {"key": code_sent_to("ada@example.com"), "password": "five blue walnuts sing"}
+    assert app.call("POST", f"{AUTH}/auth/password/reset", body).status_code in {200, 401}
+    assert thief.call("GET", "/api/v1/me").status_code == 401
+    assert App().sign_in(email="ada@example.com").status_code == 400
+    assert App().sign_in(email="ada@example.com", password="five blue walnuts sing").status_code == 200
+
+
+def test_session_token_changes_when_somebody_is_signed_in(app: App) -> None:
+    """A session that an attacker planted before is worth nothing afterwards."""
+    UserFactory(email="ada@example.com")
+    app.call("POST", f"{AUTH}/auth/code/request", {"email": "ada@example.com"})
+    planted = app.session_token
+    assert planted
+    app.call("POST", f"{AUTH}/auth/code/confirm", {"code": code_sent_to("ada@example.com")})
+    assert app.access_token
+    attacker = App(session_token=planted)
+    assert attacker.call("GET", f"{AUTH}/auth/session").status_code in {401, 410}
+
+
+@pytest.mark.parametrize("sign_in", ["password", "code"])
+def test_with_redis_gone_people_still_sign_in_and_limits_still_hold(app: App, settings: Any, sign_in: str) -> None:
+    options = CACHES["default"]["OPTIONS"]
+    settings.CACHES = {
+        "default": {**CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0", "KEY_PREFIX": uuid.uuid4().hex}
+    }
+    assert options["socket_timeout"] < 1
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "login": "3/m/ip"}
+    UserFactory(email="ada@example.com")
+    if sign_in == "code":
+        assert app.sign_in_by_code("ada@example.com").status_code == 200
+        return
+    assert app.sign_in(email="ada@example.com").status_code == 200
+    assert [App().sign_in(email="ada@example.com").status_code for _ in range(4)] == [200, 200, 429, 429]
 
 
 def _refresh_in_parallel(app: App, *, times: int) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Closing an account, and erasing the person behind it."""
