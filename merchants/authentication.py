@@ -1,5 +1,7 @@
 """Merchants' servers prove themselves with an API key: ``Authorization: Bearer sk_…``."""
 
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,12 +9,15 @@ from django.db import connection
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from merchants.errors import MerchantNotActive
+from merchants.errors import IpNotAllowed, KeyIsReadOnly, MerchantNotActive
 from merchants.services import SECRET_PREFIX, hash_secret
+from paycore.throttling import client_address
 
 _MAX_SECRET_LENGTH = 128
+_USE_KEY = "SELECT key_id, merchant_id, status, access, allowed_networks FROM merchants_use_key(%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +51,57 @@ class ApiKeyAuthentication(BaseAuthentication):
         secret = _bearer_secret(request)
         if secret is None:
             return None
-        caller = find_caller(secret)
-        if caller is None:
-            raise AuthenticationFailed(_("The API key is wrong or was revoked."), code="invalid_api_key")
-        return caller, caller
+        holder = find_holder(secret)
+        if holder is None:
+            raise AuthenticationFailed(_("The API key is wrong, has expired or was revoked."), code="invalid_api_key")
+        if holder.allowed_networks and not _is_within(client_address(request), holder.allowed_networks):
+            raise IpNotAllowed
+        if holder.is_read_only and request.method not in SAFE_METHODS:
+            raise KeyIsReadOnly
+        return holder.caller, holder.caller
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
 
 
-def find_caller(secret: str) -> MerchantCaller | None:
-    """Who holds this secret. A good key of a merchant that is not approved raises :class:`MerchantNotActive`."""
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Who holds a secret, and what the key allows. No networks: from anywhere."""
+
+    caller: MerchantCaller
+    is_read_only: bool
+    allowed_networks: Sequence[str]
+
+
+def find_holder(secret: str) -> KeyHolder | None:
+    """A good key of a merchant that is not approved raises :class:`MerchantNotActive`."""
     if len(secret) > _MAX_SECRET_LENGTH:
         return None
     with connection.cursor() as cursor:
-        cursor.execute("SELECT key_id, merchant_id, status FROM merchants_use_key(%s)", [hash_secret(secret)])
+        cursor.execute(_USE_KEY, [hash_secret(secret)])
         row = cursor.fetchone()
     if row is None:
         return None
-    key_id, merchant_id, status = row
+    key_id, merchant_id, status, access, allowed_networks = row
     if status != "approved":
         raise MerchantNotActive
-    return MerchantCaller(merchant_id=merchant_id, key_id=key_id)
+    caller = MerchantCaller(merchant_id=merchant_id, key_id=key_id)
+    return KeyHolder(caller, is_read_only=access != "full", allowed_networks=allowed_networks or ())
+
+
+def find_caller(secret: str) -> MerchantCaller | None:
+    """Who holds this secret, wherever it is used from."""
+    holder = find_holder(secret)
+    return holder.caller if holder else None
+
+
+def _is_within(address: str, networks: Sequence[str]) -> bool:
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return any(ip in ipaddress.ip_network(network) for network in networks)
 
 
 def _bearer_secret(request: Request) -> str | None:

@@ -25,8 +25,13 @@ def get_merchant(merchant_id: str) -> Merchant:
 
 
 def known_merchant(merchant_id: str) -> Merchant:
-    """For its fees and name only: may be two seconds old."""
+    """For its fees, name and whether it may sell: may be two seconds old."""
     return _known.get(merchant_id)
+
+
+def may_sell(merchant_id: str) -> bool:
+    """Not while it is suspended, nor before its approval or after its end."""
+    return known_merchant(merchant_id).status == Merchant.Status.APPROVED
 
 
 _known = Fresh(get_merchant)
@@ -49,6 +54,14 @@ def refund_needs_review(merchant: Merchant, amount: Money) -> bool:
 
 
 def memberships_of(user_id: str) -> Sequence[MerchantMember]:
-    """The user's roles at merchants that may use their console, oldest first."""
-    members = MerchantMember.objects.filter(user_id=user_id, merchant__status=Merchant.Status.APPROVED)
+    """The user's roles at merchants that are not closed, whatever their status, oldest first."""
+    members = MerchantMember.objects.filter(user_id=user_id).exclude(merchant__status=Merchant.Status.CLOSED)
     return list(members.select_related("merchant").order_by("id"))
+
+
+def membership_at(merchant_id: str, *, user_id: str) -> MerchantMember:
+    """The user's role at this merchant. NotFound for strangers: they do not learn that it exists."""
+    member = MerchantMember.objects.filter(merchant_id=merchant_id, user_id=user_id).select_related("merchant").first()
+    if member is None:
+        raise NotFound
+    return member

@@ -1,18 +1,21 @@
-"""What can happen to a merchant, its members and its keys."""
+"""A merchant is made, and what can happen to the keys of its servers. Its review is in :mod:`merchants.onboarding`,
+its people in :mod:`merchants.members`."""
 
 import hashlib
+import ipaddress
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models.functions import Now
 
-from merchants.errors import MerchantNotActive
-from merchants.events import MerchantStatusChanged
+from merchants.errors import KeyNotActive, MerchantNotActive
 from merchants.models import ApiKey, Merchant, MerchantMember
-from merchants.transitions import MERCHANT_STATES
+from paycore.clock import database_now
 from paycore.errors import NotFound
-from paycore.events import publish
 from paycore.money import Money
 
 if TYPE_CHECKING:
@@ -20,6 +23,19 @@ if TYPE_CHECKING:
 
 SECRET_PREFIX = "sk_"  # noqa: S105 the public part
 _SHOWN_CHARACTERS = 8
+MOST_NETWORKS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTerms:
+    """What a key may do (``full`` or ``read``), where it may be used from (empty: anywhere), and until when."""
+
+    access: str = ApiKey.Access.FULL
+    allowed_networks: Sequence[str] = ()
+    expires_at: datetime | None = None
+
+
+UNLIMITED = KeyTerms()
 
 
 def create_merchant(
@@ -58,29 +74,9 @@ def add_member(*, merchant: Merchant, user: "User", role: str) -> MerchantMember
     return member
 
 
-def submit_merchant(*, merchant_id: str) -> Merchant:
-    return _advance(merchant_id=merchant_id, target=Merchant.Status.SUBMITTED)
-
-
-def approve_merchant(*, merchant_id: str) -> Merchant:
-    """From submitted, or back from suspended."""
-    return _advance(merchant_id=merchant_id, target=Merchant.Status.APPROVED)
-
-
-def return_merchant(*, merchant_id: str) -> Merchant:
-    return _advance(merchant_id=merchant_id, target=Merchant.Status.RETURNED)
-
-
-def suspend_merchant(*, merchant_id: str) -> Merchant:
-    """Its API keys are refused from the next request on."""
-    return _advance(merchant_id=merchant_id, target=Merchant.Status.SUSPENDED)
-
-
-def close_merchant(*, merchant_id: str) -> Merchant:
-    return _advance(merchant_id=merchant_id, target=Merchant.Status.CLOSED)
-
-
-def create_api_key(*, merchant: Merchant, name: str, created_by: "User | None") -> tuple[ApiKey, str]:
+def create_api_key(
+    *, merchant: Merchant, name: str, created_by: "User | None", terms: KeyTerms = UNLIMITED
+) -> tuple[ApiKey, str]:
     """The key and its secret (``sk_`` and 43 URL-safe characters), which can never be shown again."""
     if merchant.status == Merchant.Status.CLOSED:
         raise MerchantNotActive
@@ -91,8 +87,37 @@ def create_api_key(*, merchant: Merchant, name: str, created_by: "User | None") 
         prefix=secret[:_SHOWN_CHARACTERS],
         secret_hash=hash_secret(secret),
         created_by=created_by,
+        access=terms.access,
+        allowed_networks=list(terms.allowed_networks),
+        expires_at=terms.expires_at,
     )
     return key, secret
+
+
+def change_api_key(*, key_id: str, merchant_id: str, name: str, allowed_networks: Sequence[str]) -> ApiKey:
+    """What a key is called and where it may be used from; what it may do never changes. KeyNotActive for a dead one."""
+    with transaction.atomic():
+        key = _lock_live_key(key_id, merchant_id=merchant_id)
+        key.name, key.allowed_networks = name, list(allowed_networks)
+        key.save(update_fields=["name", "allowed_networks"])
+    return key
+
+
+def rotate_api_key(*, key_id: str, merchant_id: str, created_by: "User", keep_hours: int) -> tuple[ApiKey, str]:
+    """A new key with the same terms and its secret; the old one works for ``keep_hours`` more (0: it stops now).
+
+    KeyNotActive when it was revoked, has expired or was replaced already.
+    """
+    with transaction.atomic():
+        old = _lock_live_key(key_id, merchant_id=merchant_id)
+        if old.replaced_by_id:
+            raise KeyNotActive
+        terms = KeyTerms(access=old.access, allowed_networks=tuple(old.allowed_networks), expires_at=old.expires_at)
+        new, secret = create_api_key(merchant=old.merchant, name=old.name, created_by=created_by, terms=terms)
+        until = database_now() + timedelta(hours=keep_hours)
+        old.replaced_by, old.expires_at = new, min(filter(None, (old.expires_at, until)))
+        old.save(update_fields=["replaced_by", "expires_at"])
+    return new, secret
 
 
 def revoke_api_key(*, key_id: str, merchant_id: str) -> bool:
@@ -104,17 +129,23 @@ def revoke_api_key(*, key_id: str, merchant_id: str) -> bool:
     return bool(was_good)
 
 
+def parse_networks(text: str) -> list[str]:
+    """``"203.0.113.7, 2001:db8::/48"`` as networks, each once. ``ValueError`` names the first that is none."""
+    networks = []
+    for part in text.replace(",", " ").split():
+        networks.append(str(ipaddress.ip_network(part)))
+    return list(dict.fromkeys(networks))
+
+
 def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _advance(*, merchant_id: str, target: str) -> Merchant:
-    with transaction.atomic():
-        merchant = Merchant.objects.select_for_update(no_key=True).filter(id=merchant_id).first()
-        if merchant is None:
-            raise NotFound
-        MERCHANT_STATES.require(merchant.status, target)
-        merchant.status = target
-        merchant.save(update_fields=["status", "updated_at"])
-        publish(MerchantStatusChanged(merchant_id=merchant.id, status=target))
-    return merchant
+def _lock_live_key(key_id: str, *, merchant_id: str) -> ApiKey:
+    keys = ApiKey.objects.select_for_update(no_key=True, of=("self",)).select_related("merchant")
+    key = keys.filter(id=key_id, merchant_id=merchant_id).first()
+    if key is None:
+        raise NotFound
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= database_now()):
+        raise KeyNotActive
+    return key

@@ -1,22 +1,31 @@
 """How amounts, states, links and small facts look on a console page."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.contrib.admin.utils import quote
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timezone import localtime
-from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.utils import display_for_label
 
-from paycore.money import Money
+from paycore.sites.columns import facts, money, page_link, tag
+from paycore.sites.pages import moment
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+__all__ = [
+    "COLOURS",
+    "account_cell",
+    "account_name",
+    "facts",
+    "moment",
+    "money",
+    "money_or_none",
+    "object_link",
+    "page_link",
+    "state_label",
+    "tag",
+]
 
 COLOURS = {
     "open": "info",
@@ -46,6 +55,7 @@ _ACCOUNTS: "dict[str, StrOrPromise]" = {
     "expense:gateway_fees": _("Provider's fees"),
     "expense:promotions": _("Promotions"),
     "expense:disputes": _("Disputes"),
+    "expense:discrepancies": _("Differences from statements"),
     "wallet": _("Wallet"),
 }
 _MERCHANT_ACCOUNTS: "dict[str, StrOrPromise]" = {
@@ -64,18 +74,6 @@ _PAGES = {
 }
 
 
-def money(minor: int, currency: str) -> str:
-    """``1999, "USD"`` → ``$19.99`` in the visitor's language."""
-    return Money(minor, currency).format(get_language() or "en")
-
-
-def moment(value: datetime | None) -> SafeString | str:
-    """To the second, for the order of things matters here; never broken over two lines."""
-    if value is None:
-        return "–"
-    return format_html('<span class="paycore-nowrap">{}</span>', localtime(value).strftime("%Y-%m-%d %H:%M:%S"))
-
-
 def money_or_none(minor: int, currency: str) -> str:
     return money(minor, currency) if minor else "–"
 
@@ -85,40 +83,10 @@ def state_label(status: str, text: "StrOrPromise") -> SafeString:
     return label
 
 
-def tag(text: "StrOrPromise", colour: str) -> SafeString:
-    label: SafeString = display_for_label(("tag", str(text)), "–", {"tag": colour})
-    return label
-
-
-def page_link(site: str, page: str, object_id: Any, *, text: object = "") -> SafeString:
-    """To the page of one row; ``page`` is ``app_model``."""
-    address = reverse(f"{site}:{page}_change", args=[quote(object_id)])
-    return format_html('<a class="paycore-link" href="{}">{}</a>', address, text or object_id)
-
-
 def object_link(site: str, object_id: str) -> SafeString | str:
     """To the page of whatever has this public id; just the id when it is of no kind that has a page."""
     page = _PAGES.get(object_id.partition("_")[0])
     return page_link(site, page, object_id) if page else object_id
-
-
-def facts(values: Mapping[str, Any]) -> SafeString | str:
-    """Names and values, one under the other."""
-    if not values:
-        return "–"
-    pairs = ((name.replace("_", " "), _plain(value)) for name, value in values.items())
-    return format_html(
-        '<dl class="paycore-facts">{}</dl>',
-        format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", pairs),
-    )
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_plain(item)}" for name, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(item) for item in value)
-    return gettext("none") if value is None else str(value)
 
 
 def account_name(code: str) -> "StrOrPromise":

@@ -14,15 +14,18 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from merchants.console import FINANCE, MerchantScopedAdmin, active_membership
+from merchants.console import FINANCE, MerchantScopedAdmin, active_membership, may_act
 from paycore.sites import merchant_site
 from payments.admin.amount_forms import AmountForm, AmountLeftChanged
+from payments.admin.exports import ExportedOrders, ExportedPayments, ExportedRefunds
 from payments.admin.filters import CurrencyFilter, MadeBetweenFilter, MethodFilter
 from payments.admin.order_pages import OrderColumns
 from payments.admin.pages import MoneyPage, Panel, asks_first
 from payments.admin.panels import lines_panel, payments_panel, refunds_panel
+from payments.admin.payment_links import PaymentLinks
 from payments.admin.payment_pages import PaymentColumns
 from payments.admin.refund_pages import RefundColumns
+from payments.admin.timeline import timeline_panel
 from payments.orders.models import Order, Payment, Refund
 from payments.orders.queries import Viewer, payments_of
 from payments.orders.refunds import RefundOrder, lock_payment, request_refund
@@ -39,7 +42,7 @@ class OwnPage(MoneyPage, MerchantScopedAdmin):
 
 
 @admin.register(Order, site=merchant_site)
-class OwnOrderAdmin(OrderColumns, OwnPage):
+class OwnOrderAdmin(PaymentLinks, ExportedOrders, OrderColumns, OwnPage):
     list_display = ("id", "state", "total", "merchant_order_number", "short_description", "made")
     list_filter = (("status", ChoicesDropdownFilter), CurrencyFilter, ("created_at", MadeBetweenFilter))
     searches: ClassVar = {
@@ -74,7 +77,7 @@ class RefundForm(AmountForm):
 
 
 @admin.register(Payment, site=merchant_site)
-class OwnPaymentAdmin(PaymentColumns, OwnPage):
+class OwnPaymentAdmin(ExportedPayments, PaymentColumns, OwnPage):
     merchant_lookup = "order__merchant"
     list_display = ("id", "state", "total", "way", "order_number", "refunded", "made")
     list_select_related = ("order",)
@@ -105,8 +108,7 @@ class OwnPaymentAdmin(PaymentColumns, OwnPage):
         return {"ask_refund"} if row.refundable.is_positive and not row.is_surplus else ()
 
     def has_ask_refund_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        membership = active_membership(request)
-        return membership is not None and membership.role in FINANCE
+        return may_act(request, FINANCE)
 
     @asks_first(
         title=_("Request a refund"),
@@ -143,7 +145,7 @@ def _what_follows(refund: Refund) -> str:
 
 
 @admin.register(Refund, site=merchant_site)
-class OwnRefundAdmin(RefundColumns, OwnPage):
+class OwnRefundAdmin(ExportedRefunds, RefundColumns, OwnPage):
     merchant_lookup = "payment__order__merchant"
     list_display = ("id", "state", "total", "order_number", "short_reason", "made")
     list_select_related = ("payment__order",)
@@ -161,6 +163,9 @@ class OwnRefundAdmin(RefundColumns, OwnPage):
         (_("Decision"), {"fields": ("review_note", "failure_code")}),
         (_("Dates"), {"fields": (("created_at", "succeeded_at"),)}),
     )
+
+    def panels(self, request: HttpRequest, row: Refund) -> Sequence[Panel]:
+        return (timeline_panel(row, is_staff=False),)
 
     @admin.display(description=_("Your order number"))
     def order_number(self, refund: Refund) -> str:

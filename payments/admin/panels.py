@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.utils.formats import localize
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +28,7 @@ from payments.ledger.models import Transfer
 from payments.orders.models import Capture, Evidence, Order, Payment, Refund
 from payments.orders.queries import evidence_about
 from payments.routing.models import GatewayAccount
+from riskcontrol.models import Action
 
 NEWEST = 50
 
@@ -152,6 +156,9 @@ def occasion(business_type: str, phase: str) -> str:
         ("payment", "capture"): gettext("Payment captured"),
         ("payment", "surplus_accepted"): gettext("Surplus given to its order"),
         ("refund", "succeeded"): gettext("Refund sent"),
+        ("discrepancy", "suspense"): gettext("Money of unknown owner taken in"),
+        ("discrepancy", "returned"): gettext("Money of unknown owner given back"),
+        ("discrepancy", "write_off"): gettext("Books follow the statement"),
     }
     return known.get((business_type, phase.partition(":")[0]), f"{business_type} {phase}")
 
@@ -248,21 +255,18 @@ def _verdict(candidate: dict[str, Any], *, payment: Payment, chosen: list[str]) 
     return reasons.get(candidate.get("excluded", ""), candidate.get("excluded") or "–")
 
 
-def risk_text(payment: Payment) -> str:
-    """The risk decision as a sentence."""
-    actions = {"allow": gettext("Allowed")}
+def risk_text(payment: Payment) -> SafeString | str:
+    """What risk control said, with the way to its page in the journal."""
     decided = payment.risk.get("action", "")
-    reasons = [_reason(str(reason), payment=payment) for reason in payment.risk.get("reasons", [])]
-    return ": ".join(filter(None, [actions.get(decided, decided), ", ".join(reasons)])) or "–"
-
-
-def _reason(reason: str, *, payment: Payment) -> str:
-    name, _colon, value = reason.partition(":")
-    if name == "no_limit":
-        return gettext("no limit is set")
-    if name == "limit" and value.isdigit():
-        return gettext("not above the limit of %(limit)s") % {"limit": money(int(value), payment.currency)}
-    return reason
+    if not decided:
+        return "–"
+    label = dict(Action.choices).get(decided, decided)
+    parts: list[object] = [label, *payment.risk.get("reasons", [])]
+    if decision_id := payment.risk.get("decision"):
+        parts.append(page_link("ops", "riskcontrol_decision", decision_id))
+    if payment.hold:
+        parts.append(gettext("held until %(time)s") % {"time": localize(payment.held_until)})
+    return format_html_join(" · ", "{}", ((part,) for part in parts))
 
 
 def failure(payment: Payment) -> str:

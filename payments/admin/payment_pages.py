@@ -96,6 +96,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     list_select_related = ("order__merchant", "gateway_account")
     list_filter = (
         ("status", ChoicesDropdownFilter),
+        ("hold", ChoicesDropdownFilter),
         MethodFilter,
         CurrencyFilter,
         ("order__merchant", AutocompleteSelectFilter),
@@ -128,7 +129,7 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
         return facts({name: value for name, value in (payment.action or {}).items() if value})
 
     @admin.display(description=_("Decision"))
-    def risk_decision(self, payment: Payment) -> str:
+    def risk_decision(self, payment: Payment) -> SafeString | str:
         return risk_text(payment)
 
     def panels(self, request: HttpRequest, row: Payment) -> Sequence[Panel]:

@@ -21,6 +21,7 @@ from payments.admin.columns import money, state_label
 from payments.admin.filters import CurrencyFilter, MadeBetweenFilter
 from payments.admin.pages import ConfirmForm, MoneyPage, Panel, asks_first
 from payments.admin.panels import events_panel, evidence_panel, transfers_panel
+from payments.admin.timeline import timeline_panel
 from payments.orders.models import Refund
 from payments.orders.refunds import approve_refund, reject_refund
 
@@ -87,7 +88,7 @@ class RefundAdmin(RefundColumns, ReadOnlyAdmin):
         return refund.payment.order.merchant.name
 
     def panels(self, request: HttpRequest, row: Refund) -> Sequence[Panel]:
-        shown = [evidence_panel(row.id)]
+        shown = [timeline_panel(row, is_staff=True), evidence_panel(row.id)]
         if request.user.has_perm("payments.view_transfer"):
             shown.append(transfers_panel([("refund", row.id)]))
         return [*shown, events_panel([row.id], site="ops")]

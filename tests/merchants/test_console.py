@@ -110,7 +110,7 @@ def test_only_the_owner_changes_the_profile(client: Client, role: str) -> None:
 def test_a_developer_makes_a_key_whose_secret_is_shown_once_and_works(client: Client) -> None:
     merchant = _enter(client, role="developer")
 
-    response = client.post(reverse("merchant:merchants_apikey_add"), {"name": "production"})
+    response = client.post(reverse("merchant:merchants_apikey_add"), {"name": "production", "access": "full"})
 
     key = ApiKey.objects.get()
     page = response.content.decode()
@@ -134,10 +134,11 @@ def test_others_neither_see_nor_make_keys(client: Client, role: str) -> None:
 
 
 def test_a_role_that_ended_ends_access_at_once(client: Client) -> None:
-    _enter(client)
+    left = _enter(client)
     assert client.get(reverse("merchant:index")).status_code == 200
 
-    MerchantMember.objects.all().delete()
+    make_member(merchant=left)
+    MerchantMember.objects.filter(merchant=left).first().delete()  # type: ignore[union-attr]  # there are two
 
     assert client.get(reverse("merchant:index")).status_code == 302
 
@@ -181,19 +182,3 @@ def test_a_foreign_key_offers_own_rows_only() -> None:
 
     assert [merchant.id for merchant in offered] == [member.merchant_id]
     assert list(people) == []
-
-
-def test_staff_move_a_merchant_by_actions_and_hear_of_refusals(client: Client) -> None:
-    client.force_login(make_user(is_staff=True, is_superuser=True))
-    submitted, closed = make_merchant(status="submitted"), make_merchant(status="closed")
-
-    response = client.post(
-        reverse("ops:merchants_merchant_changelist"),
-        {"action": "approve", "_selected_action": [submitted.id, closed.id]},
-        follow=True,
-    )
-
-    submitted.refresh_from_db()
-    closed.refresh_from_db()
-    assert (submitted.status, closed.status) == ("approved", "closed")
-    assert closed.name in response.content.decode()

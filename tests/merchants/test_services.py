@@ -3,18 +3,9 @@ from django.db import IntegrityError, InternalError, connection, transaction
 
 from merchants.errors import MerchantNotActive, NoPlatformMerchant
 from merchants.models import ApiKey, Merchant, MerchantMember
+from merchants.onboarding.services import FeeTerms, approve_application, close_merchant, reinstate_merchant
 from merchants.queries import get_merchant, merchant_fee, platform_merchant, refund_needs_review
-from merchants.services import (
-    approve_merchant,
-    close_merchant,
-    create_api_key,
-    create_merchant,
-    hash_secret,
-    return_merchant,
-    revoke_api_key,
-    submit_merchant,
-    suspend_merchant,
-)
+from merchants.services import create_api_key, create_merchant, hash_secret, revoke_api_key
 from merchants.transitions import MERCHANT_STATES
 from paycore.errors import NotFound
 from paycore.models import EventRecord
@@ -25,35 +16,14 @@ from tests.merchants.factories import make_merchant, make_user
 pytestmark = pytest.mark.django_db
 
 
-def test_a_merchant_goes_from_draft_over_returned_to_approved_and_each_step_is_published() -> None:
-    merchant = create_merchant(name="Shop", country="SG")
-    for step in (
-        submit_merchant,
-        return_merchant,
-        submit_merchant,
-        approve_merchant,
-        suspend_merchant,
-        approve_merchant,
-    ):
-        step(merchant_id=merchant.id)
-
-    assert Merchant.objects.get().status == "approved"
-    published = EventRecord.objects.filter(object_id=merchant.id).order_by("sequence")
-    assert [event.payload["status"] for event in published] == [
-        "submitted",
-        "returned",
-        "submitted",
-        "approved",
-        "suspended",
-        "approved",
-    ]
+FEES = FeeTerms(basis_points=290, fixed_minor=30)
 
 
 def test_a_step_that_the_table_does_not_have_changes_and_publishes_nothing() -> None:
     merchant = create_merchant(name="Shop", country="SG")
 
     with pytest.raises(IllegalTransition):
-        approve_merchant(merchant_id=merchant.id)
+        approve_application(merchant_id=merchant.id, by=make_user(is_staff=True), fees=FEES)
 
     assert Merchant.objects.get().status == "draft"
     assert not EventRecord.objects.exists()
@@ -69,11 +39,11 @@ def test_the_database_refuses_the_same_step_from_raw_sql() -> None:
 
 
 def test_a_closed_merchant_stays_closed() -> None:
-    merchant = make_merchant(status="approved")
-    close_merchant(merchant_id=merchant.id)
+    merchant, staff = make_merchant(status="approved"), make_user(is_staff=True)
+    close_merchant(merchant_id=merchant.id, by=staff, reason="They asked for it")
 
     with pytest.raises(IllegalTransition):
-        approve_merchant(merchant_id=merchant.id)
+        reinstate_merchant(merchant_id=merchant.id, by=staff, reason="Perhaps not")
 
     assert get_merchant(merchant.id).status == "closed"
 

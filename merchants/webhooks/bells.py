@@ -1,0 +1,5 @@
+"""What merchants ring for, besides the outbox."""
+
+from paycore.bell import Bell
+
+WEBHOOKS = Bell("webhooks", "merchants.tasks.deliver_webhooks")

@@ -1,0 +1,23 @@
+"""What merchants can be told of. A name here is a promise to their programs: it is never changed or taken back."""
+
+from django.utils.translation import gettext_lazy as _
+
+TEST_EVENT = "webhook_endpoint.test"
+
+EVENT_TYPES = {
+    "order.created": _("An order was created."),
+    "order.paid": _("An order was paid: hand over the goods."),
+    "order.reopened": _("Money that came late was accepted for an order that had ended."),
+    "order.canceled": _("An order was canceled before it was paid."),
+    "order.expired": _("An order was not paid in time."),
+    "order.closed": _("An order was refunded in full."),
+    "payment.authorized": _("The money of a payment is held."),
+    "payment.succeeded": _("A payment took money."),
+    "payment.failed": _("A payment failed; the order may be paid by another."),
+    "payment.canceled": _("A payment was given up, or its time ran out."),
+    "refund.requested": _("A refund was requested."),
+    "refund.approved": _("A refund was approved and is being sent."),
+    "refund.rejected": _("A refund was rejected."),
+    "refund.succeeded": _("The money of a refund is on its way to the payer."),
+    "refund.failed": _("A refund failed."),
+}
