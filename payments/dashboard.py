@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from merchants.console import active_membership
+from merchants.console import BEING_REVIEWED, active_membership
 from paycore.clock import now
 from paycore.identifiers import earliest_id
 from paycore.money import Money
@@ -74,7 +74,7 @@ def operations(request: HttpRequest) -> Dashboard:
 def own_business(request: HttpRequest) -> Dashboard:
     """For a merchant's people: their own money only."""
     membership = active_membership(request)
-    if membership is None:
+    if membership is None or membership.merchant.status in BEING_REVIEWED:
         return Dashboard()
     merchant = membership.merchant
     today = now().date()

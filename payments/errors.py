@@ -25,6 +25,11 @@ class PaymentInProgress(Conflict):
     title = _("Another attempt to pay this order is still under way.")
 
 
+class MerchantTakesNoPayments(Conflict):
+    code = "merchant_takes_no_payments"
+    title = _("This merchant takes no payments at the moment.")
+
+
 class PaymentNotAuthorized(Conflict):
     code = "payment_not_authorized"
     title = _("The payment is not authorized, so nothing can be captured or voided.")

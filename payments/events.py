@@ -1,4 +1,7 @@
-"""What payments tells the rest of the house. Ids and minor units only; never what was bought."""
+"""What payments tells the rest of the house. Ids and minor units only; never what was bought.
+
+Every one but the receipt of a callback says whose business it is, so that the cheapest look decides who cares.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,6 +13,7 @@ from paycore.events import Event
 class OrderCreated(Event):
     name: ClassVar[str] = "order.created"
     order_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
@@ -20,18 +24,21 @@ class OrderPaid(Event):
     order_id: str
     payment_id: str
     user_id: str | None
+    merchant_id: str
 
 
 @dataclass(frozen=True)
 class OrderCanceled(Event):
     name: ClassVar[str] = "order.canceled"
     order_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
 class OrderExpired(Event):
     name: ClassVar[str] = "order.expired"
     order_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
@@ -40,12 +47,14 @@ class OrderClosed(Event):
 
     name: ClassVar[str] = "order.closed"
     order_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
 class OrderReopened(Event):
     name: ClassVar[str] = "order.reopened"
     order_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
@@ -53,22 +62,31 @@ class PaymentAuthorized(Event):
     name: ClassVar[str] = "payment.authorized"
     payment_id: str
     order_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
 class PaymentSucceeded(Event):
+    """``is_late``: the attempt had failed, or was canceled, before it took money after all."""
+
     name: ClassVar[str] = "payment.succeeded"
     payment_id: str
     order_id: str
     is_surplus: bool
+    is_late: bool
+    merchant_id: str
 
 
 @dataclass(frozen=True)
 class PaymentFailed(Event):
+    """``is_passed_on``: the same request goes on at another gateway account."""
+
     name: ClassVar[str] = "payment.failed"
     payment_id: str
     order_id: str
     failure_code: str
+    is_passed_on: bool
+    merchant_id: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,7 @@ class PaymentCanceled(Event):
     name: ClassVar[str] = "payment.canceled"
     payment_id: str
     order_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
@@ -85,18 +104,21 @@ class RefundRequested(Event):
     name: ClassVar[str] = "refund.requested"
     refund_id: str
     payment_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
 class RefundApproved(Event):
     name: ClassVar[str] = "refund.approved"
     refund_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
 class RefundRejected(Event):
     name: ClassVar[str] = "refund.rejected"
     refund_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
@@ -105,6 +127,7 @@ class RefundSucceeded(Event):
     refund_id: str
     payment_id: str
     order_id: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +136,7 @@ class RefundFailed(Event):
     refund_id: str
     payment_id: str
     failure_code: str
+    merchant_id: str
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from celery import shared_task
 from paycore import bell, clock
 from paycore.alerts import raise_alert
 from paycore.clock import database_now
-from payments.bells import CAPTURES, REFUNDS
+from payments.bells import CAPTURES, PAYMENTS, REFUNDS
 from payments.ledger.invariants import run_checks
 from payments.ledger.sealing import seal_ledger as seal
 from payments.orders.captures import due_captures, send_capture
@@ -18,6 +18,7 @@ BATCH = 20
 
 @shared_task
 def sync_pending_payments() -> int:
+    bell.heard(PAYMENTS)
     payment_ids = due_payments(limit=BATCH)
     for payment_id in payment_ids:
         sync_payment(payment_id, now=database_now())

@@ -3,6 +3,18 @@
 from django.urls import path
 
 from payments.checkout.api import CheckoutSessionListView, CheckoutSessionView
+from payments.checkout.merchant_api import MerchantCheckoutSessionListView, MerchantCheckoutSessionView
+from payments.orders.merchant_views import (
+    MerchantOrderCancelView,
+    MerchantOrderListView,
+    MerchantOrderView,
+    MerchantPaymentCaptureView,
+    MerchantPaymentListView,
+    MerchantPaymentView,
+    MerchantPaymentVoidView,
+    MerchantRefundListView,
+    MerchantRefundView,
+)
 from payments.orders.payment_views import PaymentCaptureView, PaymentListView, PaymentView, PaymentVoidView
 from payments.orders.views import OrderCancelView, OrderListView, OrderView, RefundListView, RefundView
 
@@ -18,4 +30,23 @@ urlpatterns = [
     path("payments/<str:payment_id>/void", PaymentVoidView.as_view(), name="payment-void"),
     path("refunds", RefundListView.as_view(), name="refunds"),
     path("refunds/<str:refund_id>", RefundView.as_view(), name="refund"),
+    path("merchant/orders", MerchantOrderListView.as_view(), name="merchant-orders"),
+    path("merchant/orders/<str:order_id>", MerchantOrderView.as_view(), name="merchant-order"),
+    path("merchant/orders/<str:order_id>/cancel", MerchantOrderCancelView.as_view(), name="merchant-order-cancel"),
+    path("merchant/checkout-sessions", MerchantCheckoutSessionListView.as_view(), name="merchant-checkout-sessions"),
+    path(
+        "merchant/checkout-sessions/<str:session_id>",
+        MerchantCheckoutSessionView.as_view(),
+        name="merchant-checkout-session",
+    ),
+    path("merchant/payments", MerchantPaymentListView.as_view(), name="merchant-payments"),
+    path("merchant/payments/<str:payment_id>", MerchantPaymentView.as_view(), name="merchant-payment"),
+    path(
+        "merchant/payments/<str:payment_id>/capture",
+        MerchantPaymentCaptureView.as_view(),
+        name="merchant-payment-capture",
+    ),
+    path("merchant/payments/<str:payment_id>/void", MerchantPaymentVoidView.as_view(), name="merchant-payment-void"),
+    path("merchant/refunds", MerchantRefundListView.as_view(), name="merchant-refunds"),
+    path("merchant/refunds/<str:refund_id>", MerchantRefundView.as_view(), name="merchant-refund"),
 ]

@@ -36,7 +36,9 @@ class CheckoutSessionSerializer(serializers.Serializer[CheckoutSession]):
     order = serializers.CharField()
     url = serializers.URLField(help_text=_("Send the payer here."))
     methods = serializers.ListField(child=serializers.CharField())
-    phase = serializers.ChoiceField(choices=["choose", "action", "waiting", "paid", "failed", "canceled", "expired"])
+    phase = serializers.ChoiceField(
+        choices=["choose", "action", "review", "waiting", "paid", "failed", "canceled", "expired"]
+    )
     expires_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
 

@@ -39,7 +39,8 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class PayPage:
-    """``phase``: choose, failed, action, waiting, paid, expired, canceled. ``state`` changes when the page must."""
+    """``phase``: choose, failed, action, review, waiting, paid, expired, canceled. ``state`` changes when the page
+    must."""
 
     session_id: str
     merchant: str

@@ -1,6 +1,6 @@
 """The payer's way to pay: a session, what it offers, and the start of a payment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 
@@ -8,7 +8,8 @@ from paycore.errors import NotFound
 from paycore.idempotency import Key
 from payments.checkout.models import CheckoutSession
 from payments.errors import OrderNotOpen
-from payments.orders.charging import PayInstruction, Render, pay_order
+from payments.orders.charging import Render, pay_order
+from payments.orders.clearance import PayInstruction
 from payments.orders.models import Order, Payment
 from payments.orders.queries import latest_payment
 from payments.routing.services import available_methods
@@ -47,15 +48,13 @@ def start_payment(
     """Pay the session's order. The payer comes back to the hosted page. Refusals as :func:`pay_order`."""
     if session.order.status != Order.Status.OPEN:
         raise OrderNotOpen(status=session.order.status)
-    back = PayInstruction(
-        method=instruction.method, return_url=f"{session_url(session)}?returned=1", options=instruction.options
-    )
+    back = replace(instruction, return_url=f"{session_url(session)}?returned=1")
     return pay_order(session.order, back, key=key, render=render)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What the page shows. ``phase``: choose, action, waiting, paid, failed, canceled, expired."""
+    """What the page shows. ``phase``: choose, action, review, waiting, paid, failed, canceled, expired."""
 
     session: CheckoutSession
     payment: Payment | None
@@ -76,5 +75,7 @@ def _phase(order: Order, payment: Payment | None) -> str:
         return order.status
     if payment is None or payment.status in ("canceled", "expired"):
         return "choose"
+    if payment.hold == Payment.Hold.REVIEW:
+        return "review"
     phases = {"failed": "failed", "requires_action": "action", "authorized": "paid", "succeeded": "waiting"}
     return phases.get(payment.status, "waiting")

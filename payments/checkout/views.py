@@ -17,6 +17,7 @@ from paycore.clock import now
 from paycore.errors import NotFound, PaycoreError
 from paycore.idempotency import Key, KeyTaken, StoredResponse, read_key
 from paycore.identifiers import new_id
+from paycore.throttling import client_address
 from payments.checkout.attempts import count_attempt, give_up_attempt
 from payments.checkout.languages import with_language_choice
 from payments.checkout.models import CheckoutSession
@@ -24,7 +25,7 @@ from payments.checkout.pages import QUICK_POLLS, PayPage, build_page, poll_delay
 from payments.checkout.presentation import TEST_CARDS, TEST_TOKENS, refusal_text
 from payments.checkout.services import get_session, session_state, start_payment
 from payments.errors import OrderHasExpired, OrderNotOpen, PaymentInProgress
-from payments.orders.charging import PayInstruction
+from payments.orders.clearance import Payer, PayInstruction
 from payments.orders.models import Order, Payment
 
 _SESSION_ID = re.compile(r"cs_[0-9a-z]{26}\Z")
@@ -64,7 +65,8 @@ class PayView(SessionView):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Works without scripts. Sent twice with the same hidden key, it pays once."""
         options = _options(request)
-        instruction = PayInstruction(method=request.POST.get("method", ""), options=options)
+        payer = Payer(ip=client_address(request))
+        instruction = PayInstruction(method=request.POST.get("method", ""), options=options, payer=payer)
         try:
             count_attempt(self.session)
             payment = start_payment(

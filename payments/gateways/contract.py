@@ -57,6 +57,8 @@ class PaymentRequest:
     webhook_url: str = ""
     expires_at: datetime | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    must_prove: bool = False
+    """The payer must prove who they are (3-D Secure). Asked only for a method in ``challengeable_methods``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ class HttpRequest:
     headers: Mapping[str, str]
     body: bytes = b""
     deadline_seconds: float = 8.0
+    max_response_bytes: int = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,8 @@ class Gateway(ABC):
 
     name: ClassVar[str]
     methods: ClassVar[tuple[str, ...]]
+    challengeable_methods: ClassVar[frozenset[str]] = frozenset()
+    """Those for which the provider can be told to make the payer prove who they are."""
     webhook_acknowledgement: ClassVar[tuple[int, str, bytes]] = (200, "text/plain", b"")
 
     def __init__(self, configuration: GatewayConfiguration) -> None:
@@ -242,3 +247,11 @@ class CloseCapable(Protocol):
 class StatementSource(Protocol):
     def fetch_statement(self, day: date) -> bytes | None:
         """The provider's file of ``day`` (its own calendar), or None when it is not there yet."""
+
+
+@runtime_checkable
+class StatementSoFarSource(Protocol):
+    """For trying things out: a statement of a day that is not over."""
+
+    def fetch_statement_so_far(self, day: date) -> bytes | None:
+        """What the provider did on ``day`` until now."""

@@ -173,6 +173,38 @@ INVARIANTS = (
         WHERE a.held <> coalesce(s.owed, 0)
         """,
     ),
+    Invariant(
+        "J13",
+        "merchants are told of what happened, of nothing else, and of all of it",
+        """
+        SELECT e.id FROM merchants_webhookevent e
+        WHERE e.type <> 'webhook_endpoint.test' AND NOT EXISTS (
+            SELECT 1 FROM paycore_event h
+            WHERE h.object_id = e.object_id AND h.sequence = e.sequence AND h.name = e.type
+        )
+        UNION ALL
+        SELECT h.name || ' ' || h.object_id FROM paycore_outboxmessage m
+        JOIN paycore_event h ON h.id = m.event_id
+        JOIN merchants_webhookfeed f ON f.merchant_id = h.payload ->> 'merchant_id'
+        WHERE m.status = 'done' AND m.done_at > clock_timestamp() - interval '1 day'
+          AND m.handler LIKE 'payments.merchant\\_news.%' AND f.is_recording AND h.occurred_at > f.recording_since
+          AND NOT EXISTS (
+            SELECT 1 FROM merchants_webhookevent e WHERE e.object_id = h.object_id AND e.sequence = h.sequence
+        )
+        UNION ALL
+        SELECT f.merchant_id FROM merchants_webhookfeed f
+        WHERE f.last_position - f.dropped_until
+            <> (SELECT count(*) FROM merchants_webhookevent e WHERE e.merchant_id = f.merchant_id)
+        UNION ALL
+        SELECT d.id FROM merchants_webhookdelivery d JOIN merchants_webhookendpoint e ON e.id = d.endpoint_id
+        WHERE d.status = 'pending' AND (
+            e.status <> 'enabled' OR (
+                e.failing_since IS NULL
+                AND greatest(d.next_attempt_at, e.hold_until) < clock_timestamp() - interval '30 minutes'
+            )
+        )
+        """,
+    ),
 )
 
 

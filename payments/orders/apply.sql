@@ -16,9 +16,10 @@ BEGIN
     IF p -> 'payment' <> '{}' THEN
         UPDATE payments_payment AS t SET
             (status, authorized_minor, captured_minor, fee_minor, is_surplus, gateway_reference, action, failure_code,
-             failure_message, poll_attempts, next_attempt_at, succeeded_at) = (
+             failure_message, hold, poll_attempts, next_attempt_at, succeeded_at) = (
                 SELECT r.status, r.authorized_minor, r.captured_minor, r.fee_minor, r.is_surplus, r.gateway_reference,
-                       r.action, r.failure_code, r.failure_message, r.poll_attempts, r.next_attempt_at, r.succeeded_at
+                       r.action, r.failure_code, r.failure_message, r.hold, r.poll_attempts, r.next_attempt_at,
+                       r.succeeded_at
                 FROM jsonb_populate_record(t.*, p -> 'payment') AS r
             )
         WHERE id = p ->> 'payment_id';

@@ -1,6 +1,8 @@
 -- tx 1 of a payment: the idempotency key, the order when it comes along, and the intent to pay. One round trip.
 -- p_key: null, or {scope, key, fingerprint (hex), lease_seconds, token, is_claimed}. p_order: a whole row, or null.
--- p_payment: a whole row whose order_id, when the order is not new, must be open and without a live attempt.
+-- p_payment: a whole row whose order_id, when the order is not new, must be open and without a live attempt. Beside
+-- the columns: first_query_seconds, journal (risk control's record of the decision) and, for a payment that is held
+-- before it is sent, hold_seconds; its order then stays open at least as long.
 -- Answers {"claim": {…}} when the key is not new, else {"now": database clock}. Refusals are SQLSTATE PC0xx.
 CREATE OR REPLACE FUNCTION payments_begin(p_key jsonb, p_order jsonb, p_payment jsonb, p_events jsonb)
 RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -9,6 +11,10 @@ DECLARE
     v_order payments_order%ROWTYPE;
     v_payment payments_payment%ROWTYPE;
     v_now timestamptz := clock_timestamp();
+    v_hold_seconds integer := p_payment ->> 'hold_seconds';
+    -- Once it is let go, the payer still has ten minutes.
+    v_open_seconds integer := v_hold_seconds + 600;
+    v_lifetime_seconds integer := greatest((p_order ->> 'lifetime_seconds')::integer, v_open_seconds);
 BEGIN
     IF p_key IS NOT NULL AND NOT (p_key ->> 'is_claimed')::boolean THEN
         v_claim := paycore_claim_key(
@@ -22,8 +28,8 @@ BEGIN
     IF p_order IS NOT NULL THEN
         v_order := jsonb_populate_record(NULL::payments_order, p_order || jsonb_build_object(
             'created_at', v_now, 'updated_at', v_now,
-            'expires_at', v_now + make_interval(secs => (p_order ->> 'lifetime_seconds')::integer),
-            'next_attempt_at', v_now + make_interval(secs => (p_order ->> 'lifetime_seconds')::integer)
+            'expires_at', v_now + make_interval(secs => v_lifetime_seconds),
+            'next_attempt_at', v_now + make_interval(secs => v_lifetime_seconds)
         ));
         INSERT INTO payments_order SELECT v_order.*;
     ELSE
@@ -33,12 +39,23 @@ BEGIN
         ELSIF v_order.expires_at <= v_now THEN
             RAISE EXCEPTION 'order_expired' USING ERRCODE = 'PC002';
         END IF;
+        IF v_hold_seconds IS NOT NULL THEN
+            UPDATE payments_order SET expires_at = v_now + make_interval(secs => v_open_seconds),
+                next_attempt_at = v_now + make_interval(secs => v_open_seconds)
+            WHERE id = v_order.id AND expires_at < v_now + make_interval(secs => v_open_seconds);
+        END IF;
     END IF;
     v_payment := jsonb_populate_record(NULL::payments_payment, p_payment || jsonb_build_object(
         'created_at', v_now, 'updated_at', v_now,
-        'next_attempt_at', v_now + make_interval(secs => (p_payment ->> 'first_query_seconds')::integer)
+        'next_attempt_at', v_now + make_interval(
+            secs => coalesce(v_hold_seconds, (p_payment ->> 'first_query_seconds')::integer)
+        ),
+        'held_until', v_now + make_interval(secs => v_hold_seconds)
     ));
     INSERT INTO payments_payment SELECT v_payment.*;
+    IF p_payment -> 'journal' <> 'null' THEN
+        PERFORM riskcontrol_journal(p_payment -> 'journal');
+    END IF;
     IF (p_key ->> 'is_claimed')::boolean THEN
         -- Another attempt under a key: its lease is renewed, and only its holder may begin one.
         UPDATE paycore_idempotencykey

@@ -6,11 +6,10 @@ operators end as well. Kill the process anywhere: the row says what to ask.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
 
 import structlog
 from django.conf import settings
@@ -21,9 +20,11 @@ from merchants.queries import known_merchant
 from paycore import bell, idempotency, metrics
 from paycore.clock import database_now
 from paycore.errors import NotFound, PaycoreError
+from paycore.events import Event
 from paycore.idempotency import Key, KeyTaken, StoredResponse
 from paycore.logs import bind_ids
-from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
+from payments.errors import OrderHasExpired, OrderNotOpen, PaymentInProgress
+from payments.events import PaymentFailed
 from payments.gateways.contract import (
     GatewayError,
     GatewayOutcomeUnknown,
@@ -34,15 +35,18 @@ from payments.gateways.contract import (
     PaymentResult,
 )
 from payments.orders import statements
+from payments.orders.clearance import Clearance, PayInstruction, clear, give_back
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.outcomes import Change, Known, decide
-from payments.orders.schedule import next_query_at
+from payments.orders.refusals import refuse_by_code, refuse_collision
+from payments.orders.schedule import STUCK_AFTER, next_query_at
 from payments.orders.surplus import handle_surplus
 from payments.routing.connections import ask, connect, webhook_url
 from payments.routing.models import GatewayAccount
-from payments.routing.services import Route, choose_accounts, get_account
-from riskcontrol.cases import open_case
-from riskcontrol.decisions import Decision, assess
+from payments.routing.services import choose_accounts, get_account
+from riskcontrol.cases import open_case, resolve_cases
+from riskcontrol.decisions import refusal_of
+from riskcontrol.models import Case
 
 log = structlog.get_logger(__name__)
 
@@ -53,15 +57,6 @@ Render = Callable[[Order, Payment], StoredResponse]
 class TooManyCollisions(PaycoreError):
     code, http_status = "busy_try_again", 503
     title = _("Somebody else is changing this right now. Try again.")
-
-
-@dataclass(frozen=True)
-class PayInstruction:
-    """How to pay. ``options`` go to the adapter as they are (tokens, scripts of the sandbox; never card numbers)."""
-
-    method: str
-    return_url: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def pay_order(
@@ -75,25 +70,38 @@ def pay_order(
     risk control's refusals; a refusal has no effect and leaves the key unused.
     """
     try:
-        decision = assess(merchant_id=order.merchant_id, amount=order.amount)
         route = choose_accounts(merchant_id=order.merchant_id, amount=order.amount, method=instruction.method)
+        clearance = clear(order, instruction, route)
     except PaycoreError:
         _answer_known_key(key)
         raise
-    attempts = route.accounts[: settings.PAYCORE_MAX_PAYMENT_ATTEMPTS]
+    try:
+        if clearance.hold:
+            return _hold(order, instruction, clearance, key=key, render=render)
+        return _attempt(order, instruction, clearance, key=key, render=render)
+    except Error as error:  # a limit of risk control's, taken by others in between; anything else is raised again
+        raise refusal_of(error, clearance.decision) from error
+
+
+def _attempt(
+    order: Order, instruction: PayInstruction, clearance: Clearance, *, key: Key | None, render: Render | None
+) -> Payment:
+    """Account after account, as long as one cannot be reached."""
+    attempts = clearance.route.accounts[: settings.PAYCORE_MAX_PAYMENT_ATTEMPTS]
     failed: Payment | None = None
     for account in attempts:
         try:
-            payment, now = _begin(order, account, instruction, decision=decision, route=route, key=key, failed=failed)
+            payment, now = _begin(order, account, instruction, clearance, key=key, failed=failed)
         except (PaymentInProgress, OrderNotOpen, OrderHasExpired):
             if failed is None:
                 raise
             # Somebody else is paying it by now: what this request can tell is its own failed attempt.
+            give_back(failed)
             if key and render:
                 idempotency.complete(key, render(order, failed))
             return failed
         is_last = account is attempts[-1]
-        payment = _submit(payment, account, now=now, key=key, render=render, may_try_elsewhere=not is_last)
+        payment = submit(payment, account, now=now, key=key, render=render, may_try_elsewhere=not is_last)
         if payment.failure_code != "gateway_unavailable":
             return payment
         failed = payment
@@ -102,9 +110,11 @@ def pay_order(
 
 def resume_payment(payment_id: str, *, key: Key, render: Render) -> StoredResponse:
     """Finish the work of a process that died: ask the gateway again with the same request number, which is safe."""
-    payment = _load(payment_id)
-    if payment.status in ("created", "submitting"):
-        payment = _submit_again(payment, _account_of(payment), key=key, render=render)
+    payment = load(payment_id)
+    if payment.status == Payment.Status.SUBMITTING:
+        payment = submit_again(payment, key=key, render=render)
+    if payment.status == Payment.Status.FAILED:
+        give_back(payment)  # it may have counted on a next account
     response = render(payment.order, payment)
     idempotency.complete(key, response)
     return response
@@ -115,21 +125,42 @@ def record_payment_result(payment_id: str, result: PaymentResult, *, source: Evi
 
     Twice, late or out of order is safe: a result that changes nothing is noted as evidence and that is all.
     """
-    return _apply(_load(payment_id), result, source=source, now=database_now())
+    return _apply(load(payment_id), result, source=source, now=database_now())
 
 
 def record_no_answer(payment_id: str, *, code: str, source: Evidence.Source) -> Payment:
     """The gateway could not say. The payment stays as it is and is asked about again, soon."""
-    return _apply(_load(payment_id), None, source=source, now=database_now(), note=code)
+    return _apply(load(payment_id), None, source=source, now=database_now(), note=code)
+
+
+def _hold(
+    order: Order, instruction: PayInstruction, clearance: Clearance, *, key: Key | None, render: Render | None
+) -> Payment:
+    """The intent alone, with the case when a person must look. :mod:`payments.orders.holds` sends it, or never."""
+    with transaction.atomic():
+        account = clearance.route.accounts[0]
+        payment, now = _begin(order, account, instruction, clearance, key=key, failed=None)
+        if clearance.hold == Payment.Hold.REVIEW:
+            until = now + timedelta(seconds=clearance.hold_seconds)
+            facts = {"decision": clearance.decision.id, "reasons": list(clearance.decision.reasons)}
+            open_case(
+                kind=Case.Kind.RISK_REVIEW,
+                object_id=payment.id,
+                facts=facts | {"decide_by": until.isoformat(timespec="seconds")},
+                merchant_id=order.merchant_id,
+            )
+        if key and render:
+            idempotency.complete(key, render(order, payment))
+    bind_ids(payment_id=payment.id, payment_status=payment.status)
+    return payment
 
 
 def _begin(
     order: Order,
     account: GatewayAccount,
     instruction: PayInstruction,
+    clearance: Clearance,
     *,
-    decision: Decision,
-    route: Route,
     key: Key | None,
     failed: Payment | None,
 ) -> tuple[Payment, datetime]:
@@ -138,23 +169,30 @@ def _begin(
         order=order,
         gateway_account_id=account.id,
         method=instruction.method,
-        status=Payment.Status.SUBMITTING,
+        status=Payment.Status.CREATED if clearance.hold else Payment.Status.SUBMITTING,
         currency=order.currency,
         amount_minor=order.amount_minor,
         request_options=dict(instruction.options),
         return_url=instruction.return_url,
-        risk=decision.as_row(),
-        routing=route.trace | {"account": account.id},
+        risk=clearance.decision.as_row() | ({"must_prove": True} if clearance.must_prove else {}),
+        hold=clearance.hold,
+        routing=clearance.route.trace | {"account": account.id},
     )
     is_new_order = failed is None and order._state.adding
     try:
         answer = statements.begin(
-            payment, order=order if is_new_order else None, key=key, is_claimed=failed is not None
+            payment,
+            order=order if is_new_order else None,
+            key=key,
+            is_claimed=failed is not None,
+            # One decision covers all attempts of one request.
+            journal=clearance.decision.journal if failed is None else None,
+            hold_seconds=clearance.hold_seconds if clearance.hold else None,
         )
     except IntegrityError as error:
-        _refuse_collision(error)
+        refuse_collision(error)
     except Error as error:
-        _refuse_by_code(error)
+        refuse_by_code(error)
     if "claim" in answer:
         raise KeyTaken(answer["claim"])
     now = datetime.fromisoformat(answer["now"])
@@ -165,7 +203,7 @@ def _begin(
     return payment, now
 
 
-def _submit(
+def submit(
     payment: Payment,
     account: GatewayAccount,
     *,
@@ -192,11 +230,21 @@ def _submit(
     is_passed_on = may_try_elsewhere and result is not None and result.failure_code == "gateway_unavailable"
     keep = None if is_passed_on else key
     now += timedelta(seconds=time.monotonic() - asked)  # still the database's clock, without asking it again
-    return _apply(payment, result, source=Evidence.Source.RESPONSE, now=now, note=note, key=keep, render=render)
+    return _apply(
+        payment,
+        result,
+        source=Evidence.Source.RESPONSE,
+        now=now,
+        note=note,
+        key=keep,
+        render=render,
+        is_passed_on=is_passed_on,
+    )
 
 
-def _submit_again(payment: Payment, account: GatewayAccount, *, key: Key, render: Render) -> Payment:
+def submit_again(payment: Payment, *, key: Key | None = None, render: Render | None = None) -> Payment:
     """Ask first: what was sent before may have arrived. A refusal now says nothing about what happened then."""
+    account = _account_of(payment)
     adapter = connect(account)
     result: PaymentResult | None
     note = ""
@@ -225,6 +273,7 @@ def request_of(payment: Payment, account: GatewayAccount) -> PaymentRequest:
         webhook_url=webhook_url(account),
         expires_at=order.expires_at,
         options=payment.request_options,
+        must_prove=payment.risk.get("must_prove", False),
     )
 
 
@@ -237,26 +286,28 @@ def _apply(
     note: str = "",
     key: Key | None = None,
     render: Render | None = None,
+    is_passed_on: bool = False,
 ) -> Payment:
     """Decide on the rows as they were read; write only if they still are so, else read again and decide again."""
     for _attempt in range(MAX_COLLISIONS):
-        known = _known(payment)
+        known = known_of(payment)
         change = (
             decide(known, result, now=now)
             if result is not None
             else _no_answer(payment, source=source, now=now, note=note)
         )
+        if is_passed_on:
+            change.events = [_passed_on(event) for event in change.events]
         before = payment.status
         row = statements.change_as_row(known, change, result, source=source)
         _preview(payment, change)
         response = render(payment.order, payment) if key and render else None
-        with transaction.atomic() if change.case else nullcontext():
+        ends_stuck = change.moves and now - payment.created_at > STUCK_AFTER
+        with transaction.atomic() if change.case or ends_stuck else nullcontext():
             if not statements.apply(row, key=key, response=response):
-                payment = _load(payment.id)
+                payment = load(payment.id)
                 continue
-            if change.case:
-                kind, facts = change.case
-                open_case(kind=kind, object_id=payment.id, facts=facts, merchant_id=known.merchant.id)
+            _settle_cases(payment, change, ends_stuck=ends_stuck)
             if change.surplus:
                 handle_surplus(payment)
         if change.events:
@@ -266,6 +317,18 @@ def _apply(
             _log_move(payment, source=source, before=before)
         return payment
     raise TooManyCollisions(retry_after_seconds=1)
+
+
+def _settle_cases(payment: Payment, change: Change, *, ends_stuck: bool) -> None:
+    if change.case:
+        kind, facts = change.case
+        open_case(kind=kind, object_id=payment.id, facts=facts, merchant_id=payment.order.merchant_id)
+    if ends_stuck:
+        resolve_cases(kind=Case.Kind.STUCK, object_id=payment.id, resolution=f"known: {payment.status}")
+
+
+def _passed_on(event: Event) -> Event:
+    return replace(event, is_passed_on=True) if isinstance(event, PaymentFailed) else event
 
 
 def _log_move(payment: Payment, *, source: Evidence.Source, before: str) -> None:
@@ -280,7 +343,7 @@ def _no_answer(payment: Payment, *, source: Evidence.Source, now: datetime, note
     """Silence changes nothing but when somebody asks: soon after a request, ever more seldom after queries."""
     if source == Evidence.Source.RESPONSE and not payment.is_final:
         return Change(payment={"next_attempt_at": next_query_at(now, attempts=0)}, note=note)
-    change = decide(_known(payment), PaymentResult(payment.id, Outcome.NOT_FOUND), now=now)
+    change = decide(known_of(payment), PaymentResult(payment.id, Outcome.NOT_FOUND), now=now)
     return replace(change, note=note)
 
 
@@ -298,7 +361,7 @@ def _preview(payment: Payment, change: Change) -> None:
         payment.order.version += 1
 
 
-def _known(payment: Payment) -> Known:
+def known_of(payment: Payment) -> Known:
     return Known(
         order=payment.order,
         payment=payment,
@@ -314,7 +377,7 @@ def _account_of(payment: Payment) -> GatewayAccount:
     return account
 
 
-def _load(payment_id: str) -> Payment:
+def load(payment_id: str) -> Payment:
     payment = Payment.objects.select_related("order").filter(id=payment_id).first()
     if payment is None:
         raise NotFound
@@ -325,23 +388,3 @@ def _answer_known_key(key: Key | None) -> None:
     """A repeat gets its first answer even if the same request would be refused by now."""
     if key is not None and (state := idempotency.look_up(key)) is not None:
         raise KeyTaken(state)
-
-
-def _refuse_collision(error: IntegrityError) -> NoReturn:
-    text = str(error)
-    if "payment_one_live_attempt" in text:
-        raise PaymentInProgress from error
-    if "order_number_unique" in text:
-        raise OrderNumberTaken from error
-    raise error
-
-
-def _refuse_by_code(error: Error) -> NoReturn:
-    match getattr(error.__cause__, "pgcode", None):
-        case "PC001":
-            raise OrderNotOpen from error
-        case "PC002":
-            raise OrderHasExpired from error
-        case "PC003":
-            raise idempotency.IdempotencyKeyBusy(retry_after_seconds=1) from error
-    raise error

@@ -121,6 +121,10 @@ class Payment(models.Model):
         CANCELED = "canceled", _("Canceled")
         EXPIRED = "expired", _("Expired")
 
+    class Hold(models.TextChoices):
+        DELAY = "delay", _("Delayed by risk control")
+        REVIEW = "review", _("Waiting for a risk review")
+
     id = PrefixedIdField(prefix="pay")
     order = models.ForeignKey(
         Order, on_delete=models.PROTECT, related_name="payments", db_index=False, verbose_name=_("order")
@@ -145,6 +149,8 @@ class Payment(models.Model):
     failure_code = models.CharField(_("failure code"), max_length=64, blank=True, default="")
     failure_message = models.CharField(_("failure message"), max_length=300, blank=True, default="")
     risk = models.JSONField(_("risk decision"), default=dict, blank=True)
+    hold = models.CharField(_("held for"), max_length=8, choices=Hold, blank=True, default="")
+    held_until = models.DateTimeField(_("held until"), null=True, blank=True)
     routing = models.JSONField(_("routing trace"), default=dict, blank=True)
     poll_attempts = models.SmallIntegerField(_("queries made"), default=0)
     next_attempt_at = models.DateTimeField(_("next query"), null=True, blank=True)
@@ -186,6 +192,9 @@ class Payment(models.Model):
                 | Q(status__in=["created", "submitting", "requires_action", "processing", "authorized"])
                 & Q(next_attempt_at__isnull=False),
                 name="payment_unfinished_is_looked_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(hold="") | Q(status="created", held_until__isnull=False), name="payment_held_is_not_sent"
             ),
         ]
         indexes: ClassVar = [

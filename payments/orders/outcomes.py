@@ -114,7 +114,7 @@ def _wait(payment: Payment, *, now: datetime, note: str) -> Change:
 
 def _move(known: Known, result: PaymentResult, *, target: str, now: datetime) -> Change:
     payment = known.payment
-    change = Change(payment={"status": target})
+    change = Change(payment={"status": target, "hold": ""})
     if result.gateway_reference and not payment.gateway_reference:
         change.payment["gateway_reference"] = result.gateway_reference
     is_final = target in transitions.PAYMENT.final
@@ -140,13 +140,13 @@ def _move(known: Known, result: PaymentResult, *, target: str, now: datetime) ->
 def _fail(known: Known, result: PaymentResult, change: Change) -> None:
     code = result.failure_code or "declined"
     change.payment |= {"failure_code": code[:64], "failure_message": result.failure_message[:300]}
-    change.events.append(PaymentFailed(known.payment.id, known.order.id, code[:64]))
+    change.events.append(PaymentFailed(known.payment.id, known.order.id, code[:64], False, known.merchant.id))
 
 
 def _cancel(known: Known, change: Change, *, now: datetime) -> None:
     if known.order.expires_at <= now:
         change.payment["status"] = "expired"
-    change.events.append(PaymentCanceled(known.payment.id, known.order.id))
+    change.events.append(PaymentCanceled(known.payment.id, known.order.id, known.merchant.id))
 
 
 def _succeed(known: Known, result: PaymentResult, change: Change, *, now: datetime) -> None:
@@ -163,7 +163,11 @@ def _succeed(known: Known, result: PaymentResult, change: Change, *, now: dateti
         "failure_message": "",
     }
     _book_capture(known, result, change, captured=captured, is_surplus=is_surplus)
-    change.events.append(PaymentSucceeded(payment.id, order.id, is_surplus))
+    change.events.append(
+        PaymentSucceeded(
+            payment.id, order.id, is_surplus, payment.status in transitions.PAYMENT.final, known.merchant.id
+        )
+    )
     if is_surplus:
         _move_to_suspense(known, change)
         change.case = (
@@ -172,7 +176,7 @@ def _succeed(known: Known, result: PaymentResult, change: Change, *, now: dateti
         )
     else:
         change.order = {"status": Order.Status.PAID.value, "paid_at": now.isoformat(), "next_attempt_at": None}
-        change.events.append(OrderPaid(order.id, payment.id, order.user_id))
+        change.events.append(OrderPaid(order.id, payment.id, order.user_id, known.merchant.id))
 
 
 def _move_to_suspense(known: Known, change: Change) -> None:
@@ -200,7 +204,7 @@ def _authorize(known: Known, result: PaymentResult, change: Change) -> None:
         change.payment["captured_minor"] = captured
         _book_capture(known, result, change, captured=captured, is_surplus=False)
     if payment.status != "authorized":
-        change.events.append(PaymentAuthorized(payment.id, known.order.id))
+        change.events.append(PaymentAuthorized(payment.id, known.order.id, known.merchant.id))
 
 
 def _book_capture(known: Known, result: PaymentResult, change: Change, *, captured: int, is_surplus: bool) -> None:

@@ -2,25 +2,32 @@
 
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.stepup import has_recent_sign_in
+from merchants.authentication import MerchantCaller
 from merchants.permissions import IsMerchantServer
 from paycore.api import IdempotentView, answer, stored
 from paycore.errors import PermissionRefused
 from paycore.idempotency import Key, KeyTaken, StoredResponse, answer_taken
 from paycore.money import Money
 from paycore.pagination import page_of, page_response
+from paycore.throttling import client_address
 from payments.orders import examples
 from payments.orders.callers import viewer_of
 from payments.orders.captures import request_capture, send_capture, void_payment
 from payments.orders.charging import pay_order, resume_payment
+from payments.orders.clearance import Payer
 from payments.orders.models import Order, Payment
 from payments.orders.presentation import present_capture, present_payment
 from payments.orders.queries import Viewer, get_order, get_payment, payments_of
@@ -76,7 +83,7 @@ class PaymentListView(IdempotentView):
         form = PaySerializer.check(request.data)
         key = self.key(request, caller=viewer.id)
         try:
-            return answer(_pay(form, viewer=viewer, key=key))
+            return answer(_pay(form, viewer=viewer, payer=_payer(request, form.get("payer", {})), key=key))
         except KeyTaken as taken:
 
             def resume(payment_id: str) -> StoredResponse:
@@ -85,7 +92,7 @@ class PaymentListView(IdempotentView):
             return answer(answer_taken(taken, resume=resume))
 
 
-def _pay(form: dict[str, Any], *, viewer: Viewer, key: Key) -> StoredResponse:
+def _pay(form: dict[str, Any], *, viewer: Viewer, payer: Payer, key: Key) -> StoredResponse:
     details = form.get("order_details")
     if details is None:
         order = get_order(viewer, form["order"])
@@ -93,8 +100,18 @@ def _pay(form: dict[str, Any], *, viewer: Viewer, key: Key) -> StoredResponse:
         order = build_order(draft_order(details, merchant_id=viewer.merchant_id))
     else:
         raise PermissionRefused
-    payment = pay_order(order, pay_instruction(form), key=key, render=_render)
+    payment = pay_order(order, pay_instruction(form, payer=payer), key=key, render=_render)
     return _render(payment.order, payment)
+
+
+def _payer(request: Request, told: dict[str, str]) -> Payer:
+    """A user is here: the connection says from where. A merchant's server says it of its own customer."""
+    device_id = told.get("device_id", "")
+    if isinstance(request.auth, MerchantCaller):
+        return Payer(ip=told.get("ip_address", ""), device_id=device_id)
+    if "ip_address" in told:
+        raise ValidationError({"payer": {"ip_address": [_("Only merchants' servers give it.")]}})
+    return Payer(ip=client_address(request), device_id=device_id, has_proved=partial(has_recent_sign_in, request))
 
 
 def _render(_order: Order, payment: Payment) -> StoredResponse:

@@ -39,6 +39,7 @@ def present_payment(payment: Payment) -> dict[str, Any]:
         "captured_minor": payment.captured_minor,
         "refunded_minor": payment.refunded_minor,
         "next_action": payment.action,
+        "hold": payment.hold or None,
         "failure_code": payment.failure_code or None,
         "version": payment.version,
         "succeeded_at": payment.succeeded_at,

@@ -83,7 +83,7 @@ def request_refund(request: RefundOrder, *, is_reviewed: bool = False) -> Refund
             reason=request.reason[:300],
             requested_by=request.requested_by,
         )
-        publish(RefundRequested(refund.id, payment.id))
+        publish(RefundRequested(refund.id, payment.id, order.merchant_id))
         if is_reviewed or not _needs_review(merchant, amount):
             _approve(refund, reviewed_by=SYSTEM, note="", now=database_now())
     return refund
@@ -112,7 +112,7 @@ def reject_refund(refund_id: str, *, reviewed_by: str, note: str) -> Refund:
         refund.status = Refund.Status.REJECTED
         refund.reviewed_by, refund.review_note = reviewed_by, note[:300]
         refund.save(update_fields=["status", "reviewed_by", "review_note"])
-        publish(RefundRejected(refund.id))
+        publish(RefundRejected(refund.id, refund.payment.order.merchant_id))
     return refund
 
 
@@ -195,7 +195,7 @@ def _approve(refund: Refund, *, reviewed_by: str, note: str, now: datetime) -> N
     refund.status = Refund.Status.APPROVED
     refund.reviewed_by, refund.review_note, refund.next_attempt_at = reviewed_by, note[:300], now
     refund.save(update_fields=["status", "reviewed_by", "review_note", "next_attempt_at"])
-    publish(RefundApproved(refund.id))
+    publish(RefundApproved(refund.id, refund.payment.order.merchant_id))
     bell.ring_on_commit(REFUNDS)
 
 
@@ -222,7 +222,7 @@ def _succeed(refund: Refund, result: RefundResult) -> None:
     owner = chart.SUSPENSE if payment.is_surplus else chart.merchant_pending(payment.order.merchant_id)
     leg = Leg(owner, chart.gateway(payment.gateway_account_id), refund.amount)
     post(Entry("refund", refund.id, "succeeded", [leg]))
-    publish(RefundSucceeded(refund.id, payment.id, payment.order_id))
+    publish(RefundSucceeded(refund.id, payment.id, payment.order_id, payment.order.merchant_id))
     _count(refund)
     if payment.is_surplus:
         _close_surplus(payment)
@@ -235,7 +235,7 @@ def _fail(refund: Refund, result: RefundResult) -> None:
     refund.status, refund.next_attempt_at = Refund.Status.FAILED, None
     refund.failure_code = (result.failure_code or "refund_failed")[:64]
     refund.save(update_fields=["status", "next_attempt_at", "failure_code"])
-    publish(RefundFailed(refund.id, refund.payment_id, refund.failure_code))
+    publish(RefundFailed(refund.id, refund.payment_id, refund.failure_code, refund.payment.order.merchant_id))
     _count(refund)
 
 
@@ -257,7 +257,7 @@ def _close_order_if_fully_refunded(order: Order, refund: Refund) -> None:
     if order.status == Order.Status.PAID and order.refunded_minor >= sum(captured):
         order.status = Order.Status.CLOSED
         order.save(update_fields=["status"])
-        publish(OrderClosed(order.id))
+        publish(OrderClosed(order.id, order.merchant_id))
 
 
 def lock_payment(payment_id: str) -> tuple[Order, Payment]:

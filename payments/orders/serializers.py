@@ -15,7 +15,7 @@ from paycore.fields import (
     WebAddressField,
 )
 from paycore.money import Money
-from payments.orders.charging import PayInstruction
+from payments.orders.clearance import Payer, PayInstruction
 from payments.orders.models import Capture, Order, Payment, Refund
 from payments.orders.services import OrderDraft, OrderLine
 
@@ -89,6 +89,17 @@ class SandboxOptionsSerializer(StrictSerializer):
     sandbox = serializers.DictField(required=False, help_text=_("A script for the sandbox; see docs/sandbox.md."))
 
 
+class PayerSerializer(StrictSerializer):
+    """What is known of who pays; risk control looks at it."""
+
+    ip_address = serializers.IPAddressField(
+        required=False, help_text=_("From merchants' servers only: the payer's address, not the server's.")
+    )
+    device_id = StrictCharField(
+        max_length=64, required=False, help_text=_("An id that the app keeps on the device; not a hardware number.")
+    )
+
+
 class PaySerializer(StrictSerializer):
     order = StrictCharField(max_length=40, required=False, help_text=_("An open order's id."))
     order_details = OrderDetailsSerializer(
@@ -97,6 +108,7 @@ class PaySerializer(StrictSerializer):
     method = StrictCharField(max_length=24)
     return_url = WebAddressField(max_length=500, required=False, default="")
     options = SandboxOptionsSerializer(required=False)
+    payer = PayerSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("order" in attrs) == ("order_details" in attrs):
@@ -104,9 +116,10 @@ class PaySerializer(StrictSerializer):
         return attrs
 
 
-def pay_instruction(data: dict[str, Any]) -> PayInstruction:
+def pay_instruction(data: dict[str, Any], *, payer: Payer) -> PayInstruction:
     """Checked pay details as an instruction."""
-    return PayInstruction(method=data["method"], return_url=data["return_url"], options=dict(data.get("options", {})))
+    options = dict(data.get("options", {}))
+    return PayInstruction(method=data["method"], return_url=data["return_url"], options=options, payer=payer)
 
 
 class CaptureSerializer(StrictSerializer):
@@ -165,6 +178,11 @@ class PaymentSerializer(serializers.Serializer[Payment]):
     captured_minor = serializers.IntegerField()
     refunded_minor = serializers.IntegerField()
     next_action = NextActionSerializer(allow_null=True)
+    hold = serializers.ChoiceField(
+        choices=Payment.Hold.choices,
+        allow_null=True,
+        help_text=_("Why a `created` payment waits before it is sent. Nothing is taken meanwhile."),
+    )
     failure_code = serializers.CharField(allow_null=True)
     version = serializers.IntegerField(help_text=_("Grows with every change; wait for one with `after_version`."))
     succeeded_at = serializers.DateTimeField(allow_null=True)

@@ -24,6 +24,7 @@ from payments.gateways.contract import (
     GatewayUnavailable,
 )
 from payments.orders.charging import record_no_answer, record_payment_result
+from payments.orders.holds import withdraw_held
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.transitions import LIVE_PAYMENT
 from payments.routing.connections import ask, connect
@@ -86,7 +87,7 @@ def create_order(draft: OrderDraft) -> Order:
     try:
         with transaction.atomic():
             order.save(force_insert=True)
-            publish(OrderCreated(order.id))
+            publish(OrderCreated(order.id, order.merchant_id))
     except IntegrityError as error:
         if "order_number_unique" in str(error):
             raise OrderNumberTaken from error
@@ -131,7 +132,12 @@ def _close_live_payments(order_id: str) -> bool:
 
 
 def close_payment(payment: Payment) -> Payment:
-    """Make sure at the gateway that an unpaid attempt will never be paid; its row after the gateway's answer."""
+    """Make sure at the gateway that an unpaid attempt will never be paid; its row after the gateway's answer. One that
+    was not sent yet needs no gateway."""
+    if payment.status == Payment.Status.CREATED:
+        payment = withdraw_held(payment.id, why="its order ended")
+        if payment.is_final:
+            return payment
     account = get_account(payment.gateway_account_id)
     if account is None:
         raise NotFound
@@ -157,5 +163,6 @@ def _end_order(order_id: str, *, status: Order.Status) -> Order:
             raise PaymentInProgress
         order.status, order.next_attempt_at = status, None
         order.save(update_fields=["status", "next_attempt_at"])
-        publish(OrderCanceled(order.id) if status == Order.Status.CANCELED else OrderExpired(order.id))
+        ended = OrderCanceled if status == Order.Status.CANCELED else OrderExpired
+        publish(ended(order.id, order.merchant_id))
     return order

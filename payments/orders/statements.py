@@ -22,24 +22,36 @@ _ORDER_COLUMNS = [field.column for field in Order._meta.concrete_fields]
 _PAYMENT_COLUMNS = [field.column for field in Payment._meta.concrete_fields]
 
 
-def begin(payment: Payment, *, order: Order | None, key: Key | None, is_claimed: bool) -> dict[str, Any]:
-    """tx 1. ``order`` only when it is to be created. Answers ``{"now": iso}`` or ``{"claim": …}``."""
+def begin(
+    payment: Payment,
+    *,
+    order: Order | None,
+    key: Key | None,
+    is_claimed: bool,
+    journal: dict[str, Any] | None = None,
+    hold_seconds: int | None = None,
+) -> dict[str, Any]:
+    """tx 1. ``order`` only when it is to be created; ``journal`` is risk control's. Answers ``{"now": iso}`` or
+    ``{"claim": …}``."""
     # Inside somebody's transaction a refusal must not break it.
+    more = {"first_query_seconds": FIRST_QUERY_SECONDS, "journal": journal, "hold_seconds": hold_seconds}
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        answer = _call_begin(payment, order=order, key=key, is_claimed=is_claimed)
+        answer = _call_begin(payment, more, order=order, key=key, is_claimed=is_claimed)
     loaded: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
     return loaded
 
 
-def _call_begin(payment: Payment, *, order: Order | None, key: Key | None, is_claimed: bool) -> Any:
-    news = [events.as_row(OrderCreated(order.id))] if order else []
+def _call_begin(
+    payment: Payment, more: dict[str, Any], *, order: Order | None, key: Key | None, is_claimed: bool
+) -> Any:
+    news = [events.as_row(OrderCreated(order.id, order.merchant_id))] if order else []
     return call_function(
         "payments_begin",
         _dump(_key_as_row(key) | {"is_claimed": is_claimed}) if key else None,
         _dump(_row(order, _ORDER_COLUMNS) | {"lifetime_seconds": settings.PAYCORE_ORDER_LIFETIME_SECONDS})
         if order
         else None,
-        _dump(_row(payment, _PAYMENT_COLUMNS) | {"first_query_seconds": FIRST_QUERY_SECONDS}),
+        _dump(_row(payment, _PAYMENT_COLUMNS) | more),
         _dump(news),
     )
 

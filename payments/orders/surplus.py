@@ -60,8 +60,8 @@ def accept_surplus(payment_id: str, *, decided_by: str) -> Order:
             Leg(owner, chart.REVENUE_FEES, merchant_fee(merchant, taken)),
         ]
         post(Entry("payment", payment.id, "surplus_accepted", legs))
-        publish(OrderReopened(order.id))
-        publish(OrderPaid(order.id, payment.id, order.user_id))
+        publish(OrderReopened(order.id, order.merchant_id))
+        publish(OrderPaid(order.id, payment.id, order.user_id, order.merchant_id))
         resolve_cases(
             kind=Case.Kind.SURPLUS_PAYMENT,
             object_id=payment.id,

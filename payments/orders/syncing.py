@@ -6,8 +6,9 @@ import structlog
 
 from paycore.claims import claim_due
 from paycore.errors import NotFound
-from payments.gateways.contract import GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
-from payments.orders.charging import record_no_answer, record_payment_result
+from payments.gateways.contract import GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable, Outcome
+from payments.orders.charging import record_no_answer, record_payment_result, submit_again
+from payments.orders.holds import advance_held
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.schedule import STUCK_AFTER
 from payments.orders.services import close_payment
@@ -32,20 +33,29 @@ def sync_payment(payment_id: str, *, now: datetime) -> Payment:
         raise NotFound
     if payment.is_final:
         return payment
+    if payment.status == Payment.Status.CREATED:
+        return advance_held(payment, now=now)
     if _is_past_its_time(payment, now=now):
         return close_payment(payment)
+    synced = _ask_about(payment)
+    sent_at = synced.held_until or synced.created_at
+    if synced.status == Payment.Status.SUBMITTING and now - sent_at > STUCK_AFTER:
+        open_case(kind=Case.Kind.STUCK, object_id=synced.id, facts={"status": synced.status})
+    return synced
+
+
+def _ask_about(payment: Payment) -> Payment:
     account = get_account(payment.gateway_account_id)
     if account is None:
         raise NotFound
     try:
         result = ask(account, connect(account).fetch_payment, payment.id)
     except (GatewayRejected, GatewayUnavailable, GatewayOutcomeUnknown) as error:
-        synced = record_no_answer(payment.id, code=error.code or "unknown", source=Evidence.Source.QUERY)
-    else:
-        synced = record_payment_result(payment.id, result, source=Evidence.Source.QUERY)
-    if synced.status == Payment.Status.SUBMITTING and now - synced.created_at > STUCK_AFTER:
-        open_case(kind=Case.Kind.STUCK, object_id=synced.id, facts={"status": synced.status})
-    return synced
+        return record_no_answer(payment.id, code=error.code or "unknown", source=Evidence.Source.QUERY)
+    if result.outcome is Outcome.NOT_FOUND and payment.held_until is not None:
+        # No caller will repeat a payment that was held: whoever sent it may have died before.
+        return submit_again(payment)
+    return record_payment_result(payment.id, result, source=Evidence.Source.QUERY)
 
 
 def _is_past_its_time(payment: Payment, *, now: datetime) -> bool:

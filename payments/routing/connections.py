@@ -88,6 +88,7 @@ def _send_over_http(request: HttpRequest) -> HttpResponse:
         headers=dict(request.headers),
         body=request.body,
         deadline_seconds=min(request.deadline_seconds, settings.PAYCORE_GATEWAY_DEADLINE_SECONDS),
+        max_response_bytes=request.max_response_bytes,
     )
     try:
         response = http.client().send(outbound)

@@ -17,7 +17,8 @@ from paycore.money import Money
 from payments.gateways.contract import HttpRequest, HttpResponse
 from payments.gateways.sandbox.provider.core import OutgoingNotice, SandboxProvider
 from payments.gateways.sandbox.transport import SandboxTransport
-from payments.orders.charging import PayInstruction, pay_order
+from payments.orders.charging import pay_order
+from payments.orders.clearance import PayInstruction
 from payments.orders.models import Order, Payment
 from payments.orders.services import OrderDraft, create_order
 from payments.routing import connections

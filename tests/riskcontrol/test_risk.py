@@ -1,48 +1,28 @@
-"""Limits before a payment, and cases that are open once."""
+"""The limit for one payment as merchants' servers meet it, and cases: open once, decided once."""
 
 import pytest
+from django.utils import timezone
 
-from merchants.models import Merchant
-from paycore.money import Money
+from paycore.errors import NotFound
+from paycore.models import EventRecord
 from payments.routing.models import GatewayAccount
-from riskcontrol.cases import open_case, resolve_cases
-from riskcontrol.decisions import PaymentOverLimit, assess, forget_limits
-from riskcontrol.models import Case, PaymentLimit
+from riskcontrol.cases import (
+    CaseAlreadyDecided,
+    CaseTaken,
+    decide_case,
+    open_case,
+    release_case,
+    resolve_cases,
+    take_case,
+)
+from riskcontrol.models import Case, Decision
 from tests.actors import MerchantServer
 from tests.api.refusals import assert_refused
 from tests.api.row_counts import nothing_changes
-from tests.merchants.factories import make_merchant
+from tests.merchants.factories import make_user
+from tests.riskcontrol.scenes import limit
 
 pytestmark = pytest.mark.django_db
-
-
-def limit(minor: int, *, merchant: Merchant | None = None, currency: str = "USD") -> None:
-    PaymentLimit.objects.create(merchant=merchant, currency=currency, max_amount_minor=minor)
-    forget_limits()
-
-
-def test_without_a_limit_everything_is_allowed_and_said_so(merchant: Merchant) -> None:
-    limit(5, currency="EUR")
-    assert assess(merchant_id=merchant.id, amount=Money(10**12, "USD")).as_row() == {
-        "action": "allow", "reasons": ["no_limit"],
-    }  # fmt: skip
-
-
-def test_a_limit_is_the_largest_amount_that_is_allowed(merchant: Merchant) -> None:
-    limit(1_000)
-    assert assess(merchant_id=merchant.id, amount=Money(1_000, "USD")).reasons == ("limit:1000",)
-    with pytest.raises(PaymentOverLimit):
-        assess(merchant_id=merchant.id, amount=Money(1_001, "USD"))
-
-
-@pytest.mark.parametrize("own", [500, 2_000])
-def test_a_merchants_own_limit_beats_the_general_one(merchant: Merchant, own: int) -> None:
-    limit(1_000)
-    limit(own, merchant=merchant)
-    limit(1, merchant=make_merchant())
-    assert assess(merchant_id=merchant.id, amount=Money(own, "USD")).action == "allow"
-    with pytest.raises(PaymentOverLimit):
-        assess(merchant_id=merchant.id, amount=Money(own + 1, "USD"))
 
 
 def test_a_payment_over_the_limit_is_refused_before_anything_is_written(
@@ -53,6 +33,7 @@ def test_a_payment_over_the_limit_is_refused_before_anything_is_written(
     with nothing_changes():
         problem = assert_refused(merchant_server.pay(order["id"]), 403, "payment_over_limit")
     assert (problem["limit_minor"], problem["currency"]) == (1_000, "USD")
+    assert Decision.objects.get().refusal == "payment_over_limit"
 
 
 def test_a_payment_keeps_why_it_was_allowed(merchant_server: MerchantServer, account: GatewayAccount) -> None:
@@ -73,3 +54,42 @@ def test_a_case_is_open_once_and_may_come_again() -> None:
 
     open_case(kind=Case.Kind.STUCK, object_id="pay_1", facts={"n": 2})
     assert Case.objects.filter(kind="stuck").count() == 2
+
+
+def test_a_case_is_decided_once_and_the_news_is_published_with_it() -> None:
+    staff = make_user(is_staff=True)
+    open_case(kind=Case.Kind.RISK_REVIEW, object_id="pay_1", facts={})
+    case = Case.objects.get()
+
+    decided = decide_case(case_id=case.id, verdict="approved", note="known customer", by_id=staff.id)
+
+    assert (decided.status, decided.verdict, decided.resolved_by_id) == ("resolved", "approved", staff.id)
+    news = EventRecord.objects.get(name="case.decided")
+    assert news.object_id == case.id
+    assert news.payload == {
+        "case_id": case.id, "kind": "risk_review", "about": "pay_1", "verdict": "approved", "decided_by_id": staff.id,
+    }  # fmt: skip
+
+    with nothing_changes(), pytest.raises(CaseAlreadyDecided):
+        decide_case(case_id=case.id, verdict="rejected", note="", by_id=staff.id)
+    with nothing_changes(), pytest.raises(NotFound):
+        decide_case(case_id="case_none", verdict="rejected", note="", by_id=staff.id)
+    open_case(kind=Case.Kind.RISK_REVIEW, object_id="pay_2", facts={})
+    with nothing_changes(), pytest.raises(ValueError, match="maybe"):
+        decide_case(case_id=Case.objects.get(status="open").id, verdict="maybe", note="", by_id=staff.id)
+
+
+def test_a_case_is_one_persons_work_until_it_is_given_back() -> None:
+    one, other = make_user(is_staff=True), make_user(is_staff=True)
+    open_case(kind=Case.Kind.RISK_REVIEW, object_id="pay_1", facts={})
+    case_id = Case.objects.get().id
+    for _time in range(2):
+        take_case(case_id=case_id, by_id=one.id, now=timezone.now())
+
+    with pytest.raises(CaseTaken):
+        take_case(case_id=case_id, by_id=other.id, now=timezone.now())
+    assert Case.objects.get().assignee_id == one.id
+
+    release_case(case_id=case_id)
+    take_case(case_id=case_id, by_id=other.id, now=timezone.now())
+    assert Case.objects.get().assignee_id == other.id

@@ -50,16 +50,19 @@ _FAILURE_CODES = {
     "PAYER_SAID_NO": "payer_declined",
 }
 UNLISTED_FAILURE = "declined"
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_STATEMENT_BYTES = 32 * 1024 * 1024
 
 Result = TypeVar("Result", PaymentResult, RefundResult)
 
 
 class SandboxGateway(Gateway):
     """Credentials: ``secret``, and ``previous_secret`` while it is being changed. Implements CaptureCapable,
-    CloseCapable and StatementSource."""
+    CloseCapable, StatementSource and StatementSoFarSource."""
 
     name: ClassVar[str] = "sandbox"
     methods: ClassVar[tuple[str, ...]] = tuple(_METHODS)
+    challengeable_methods: ClassVar[frozenset[str]] = frozenset({"card"})
 
     def __init__(self, configuration: GatewayConfiguration, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(configuration)
@@ -82,6 +85,7 @@ class SandboxGateway(Gateway):
             "back_to": request.return_url,
             "tell": request.webhook_url,
             "good_until": request.expires_at.timestamp() if request.expires_at else None,
+            "prove": request.must_prove,
             "script": request.options.get("sandbox"),
             "token": request.options.get("token"),
         }
@@ -124,7 +128,14 @@ class SandboxGateway(Gateway):
 
     def fetch_statement(self, day: date) -> bytes | None:
         """CSV, read by header name. A day of the sandbox is UTC and its statement is ready when it is over."""
-        response = self._send("GET", f"/v1/statements/{day.isoformat()}")
+        return self._statement(f"/v1/statements/{day.isoformat()}")
+
+    def fetch_statement_so_far(self, day: date) -> bytes | None:
+        """The same of a day that is not over."""
+        return self._statement(f"/v1/statements/{day.isoformat()}?so_far=1")
+
+    def _statement(self, path: str) -> bytes | None:
+        response = self._send("GET", path, max_response_bytes=MAX_STATEMENT_BYTES)
         if response.status == 404:
             return None
         self._refuse_failure(response)
@@ -172,7 +183,14 @@ class SandboxGateway(Gateway):
         self._refuse_failure(response)
         return answer
 
-    def _send(self, method: str, path: str, words: Mapping[str, Any] | None = None) -> HttpResponse:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        words: Mapping[str, Any] | None = None,
+        *,
+        max_response_bytes: int = MAX_ANSWER_BYTES,
+    ) -> HttpResponse:
         """An answer that cannot be shown to be the sandbox's own tells nothing: the outcome is unknown."""
         response = self.configuration.transport(
             HttpRequest(
@@ -180,6 +198,7 @@ class SandboxGateway(Gateway):
                 url=self.configuration.base_url.rstrip("/") + path,
                 headers={"Authorization": f"Bearer {self._secrets[0]}", "Content-Type": "application/json"},
                 body=b"" if words is None else json.dumps(words).encode(),
+                max_response_bytes=max_response_bytes,
             )
         )
         header = next((value for name, value in response.headers.items() if name.lower() == HEADER.lower()), "")

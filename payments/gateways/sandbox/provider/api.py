@@ -12,7 +12,13 @@ from urllib.parse import parse_qs
 from payments.gateways.sandbox.provider import pages
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.gateways.sandbox.provider.scripts import ScriptRefused
-from payments.gateways.sandbox.provider.statements import render_statement, statement_lines
+from payments.gateways.sandbox.provider.statements import (
+    plant_errors,
+    planted_errors,
+    render_statement,
+    spoil_statement,
+    statement_lines,
+)
 from payments.gateways.sandbox.provider.words import MAX_BODY_BYTES, Refusal, Reply, read_reference, read_words
 from payments.gateways.sandbox.signature import HEADER
 
@@ -88,6 +94,22 @@ def _set_script(provider: SandboxProvider, request: ProviderRequest, reference: 
     return Reply({"reference": reference or None, "script": words})
 
 
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refusal(400, "bad_field", "a day is written 2026-01-31") from None
+
+
+def _plant_errors(provider: SandboxProvider, request: ProviderRequest, day: str) -> Reply:
+    errors = read_words(request.body).get("errors", "")
+    try:
+        plant_errors(provider.book, _day(day), errors=errors)
+    except ScriptRefused as refused:
+        raise Refusal(400, "bad_script", str(refused)) from None
+    return Reply({"day": day, "errors": errors})
+
+
 _REFERENCE = r"(?P<reference>[^/]+)"
 _ROUTES: list[tuple[re.Pattern[str], dict[str, _Handler]]] = [
     (re.compile(r"/v1/payments"), {"POST": _create_payment}),
@@ -99,6 +121,7 @@ _ROUTES: list[tuple[re.Pattern[str], dict[str, _Handler]]] = [
     (re.compile(rf"/v1/refunds/{_REFERENCE}"), {"GET": _fetch_refund}),
     (re.compile(r"/v1/control/default-script"), {"PUT": _set_script}),
     (re.compile(rf"/v1/control/scripts/{_REFERENCE}"), {"PUT": _set_script}),
+    (re.compile(rf"/v1/control/statements/{_REFERENCE}"), {"PUT": _plant_errors}),
 ]
 _STATEMENT = re.compile(r"/v1/statements/(\d{4}-\d{2}-\d{2})")
 
@@ -109,7 +132,8 @@ def _respond_api(provider: SandboxProvider, request: ProviderRequest) -> Answer:
             raise Refusal(401, "who_are_you", "Authorization: Bearer and the sandbox's secret")
         statement = _STATEMENT.fullmatch(request.path)
         if statement is not None and request.method == "GET":
-            return _signed(provider, 200, _statement(provider, statement[1]), content_type="text/csv; charset=utf-8")
+            body = _statement(provider, statement[1], is_so_far="so_far" in _form(request.query))
+            return _signed(provider, 200, body, content_type="text/csv; charset=utf-8")
         reply = _dispatch(provider, request)
     except Refusal as refusal:
         return _refused(provider, refusal)
@@ -134,14 +158,13 @@ def _dispatch(provider: SandboxProvider, request: ProviderRequest) -> Reply:
     raise Refusal(404, "no_such_address", "there is nothing here")
 
 
-def _statement(provider: SandboxProvider, text: str) -> bytes:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise Refusal(400, "bad_field", "a day is written 2026-01-31") from None
-    if day >= datetime.fromtimestamp(provider.clock(), UTC).date():
+def _statement(provider: SandboxProvider, text: str, *, is_so_far: bool) -> bytes:
+    day = _day(text)
+    errors = planted_errors(provider.book, day)
+    is_over = day < datetime.fromtimestamp(provider.clock(), UTC).date()
+    if "not_ready" in errors or not (is_over or is_so_far):
         raise Refusal(404, "not_ready", "a statement is ready when its day (UTC) is over")
-    return render_statement(statement_lines(provider.book, day))
+    return spoil_statement(render_statement(statement_lines(provider.book, day)), day, errors=errors)
 
 
 def _answer(provider: SandboxProvider, reply: Reply) -> Answer:

@@ -159,7 +159,8 @@ class PaymentDesk:
 
     def _read_order(self, words: Mapping[str, Any], *, now: float) -> Txn:
         try:
-            text = script_text(sandbox=words.get("script"), token=words.get("token"))
+            must_prove = words.get("prove") is True
+            text = script_text(sandbox=words.get("script"), token=words.get("token"), must_prove=must_prove)
         except ScriptRefused as refused:
             raise Refusal(400, "bad_script", str(refused)) from None
         return Txn(

@@ -69,6 +69,7 @@ class Script:
     sends_forgery: bool = False
     refund_outcome: str = "approve"
     refund_settles_after_seconds: float = 0.0
+    statement_errors: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, Fault] = field(default_factory=dict)
 
 
@@ -136,22 +137,37 @@ _SCENARIOS: dict[str, _Scenario] = {
     ),
 }
 
+STATEMENT_ERRORS = {
+    "statement_missing": 0,
+    "statement_wrong_amount": 10,
+    "statement_wrong_fee": 5,
+    "statement_duplicate": 0,
+    "statement_wrong_currency": 0,
+    "statement_other_reference": 0,
+}
+"""What the statement gets wrong about a payment that has this in its script, and by how many minor units."""
+
 _ARGUMENTS = {"code", "seconds", "count", "times"}
 _PART = re.compile(r"([a-z0-9_]+)(?:\(([A-Za-z0-9_.]*)\))?")
 
 
-def script_text(*, sandbox: object, token: object) -> str:
-    """The canonical text of what a request asks for; empty when it asks for nothing."""
+def script_text(*, sandbox: object, token: object, must_prove: bool = False) -> str:
+    """The canonical text of what a request asks for; empty when it asks for nothing. With ``must_prove`` the payer is
+    asked first, whatever else the script says."""
     if sandbox:
         if isinstance(sandbox, str):
             sandbox = {"scenario": sandbox}
         if not isinstance(sandbox, dict):
             raise ScriptRefused("a script is a text or an object")
-        text = json.dumps(sandbox, sort_keys=True)
     elif token:
-        text = json.dumps({"scenario": _scenario_of_token(token)})
-    else:
+        sandbox = {"scenario": _scenario_of_token(token)}
+    elif not must_prove:
         return ""
+    else:
+        sandbox = {}
+    if must_prove:
+        sandbox = {**sandbox, "scenario": f"{sandbox.get('scenario', 'approve')}+require_action"}
+    text = json.dumps(sandbox, sort_keys=True)
     if len(text) > MAX_SCRIPT_LENGTH:
         raise ScriptRefused("the script is too long")
     parse_script(text)
@@ -190,6 +206,9 @@ def _apply(script: Script, *, name: str, argument: str, defaults: Mapping[str, s
     if scenario is not None:
         value = argument or defaults.get(scenario.argument, scenario.default)
         return replace(script, **scenario.changes(value))
+    if name in STATEMENT_ERRORS:
+        size = _count(argument) if argument else STATEMENT_ERRORS[name]
+        return replace(script, statement_errors={**script.statement_errors, name: size})
     operation, kind = _fault_named(name)
     times = argument or defaults.get("times", str(_FOR_EVER if kind in _PERMANENT_FAULTS else 1))
     fault = Fault(kind, _FOR_EVER if times == str(_FOR_EVER) else _count(times))

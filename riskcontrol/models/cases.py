@@ -1,8 +1,7 @@
-"""Limits before a payment, and cases that a person must decide."""
+"""Something a person must decide."""
 
 from typing import ClassVar
 
-import pghistory
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -12,36 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from paycore.identifiers import PrefixedIdField
 
 
-@pghistory.track()
-class PaymentLimit(models.Model):
-    """The most one payment may be, in one currency; for one merchant, or for all that have none of their own."""
-
-    id = PrefixedIdField(prefix="lim")
-    merchant = models.ForeignKey(
-        "merchants.Merchant",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        verbose_name=_("merchant"),
-        help_text=_("Empty: every merchant without a limit of its own."),
-    )
-    currency = models.CharField(_("currency"), max_length=3)
-    max_amount_minor = models.BigIntegerField(_("largest payment (minor units)"))
-
-    class Meta:
-        verbose_name = _("payment limit")
-        verbose_name_plural = _("payment limits")
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["merchant", "currency"], name="payment_limit_unique", nulls_distinct=False),
-            models.CheckConstraint(condition=Q(max_amount_minor__gt=0), name="payment_limit_positive"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.max_amount_minor} {self.currency}"
-
-
 class Case(models.Model):
-    """Something a person must decide. At most one open case of a kind about one object."""
+    """At most one open case of a kind about one object."""
 
     class Kind(models.TextChoices):
         SURPLUS_PAYMENT = "surplus_payment", _("Surplus money")
@@ -49,10 +20,16 @@ class Case(models.Model):
         UNKNOWN_PAYMENT = "unknown_payment", _("Callback about an unknown payment")
         STUCK = "stuck", _("Unknown for too long")
         REFUND_MISMATCH = "refund_mismatch", _("Refund differs")
+        RISK_REVIEW = "risk_review", _("Risk review")
+        DISCREPANCY = "discrepancy", _("Statement and books disagree")
 
     class Status(models.TextChoices):
         OPEN = "open", _("Open")
         RESOLVED = "resolved", _("Resolved")
+
+    class Verdict(models.TextChoices):
+        APPROVED = "approved", _("Approved")
+        REJECTED = "rejected", _("Rejected")
 
     id = PrefixedIdField(prefix="case")
     kind = models.CharField(_("kind"), max_length=24, choices=Kind)
@@ -62,6 +39,16 @@ class Case(models.Model):
         "merchants.Merchant", on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("merchant")
     )
     facts = models.JSONField(_("facts"), default=dict)
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("taken by"),
+    )
+    assigned_at = models.DateTimeField(_("taken"), null=True, blank=True)
+    verdict = models.CharField(_("verdict"), max_length=8, choices=Verdict, blank=True, default="")
     resolution = models.CharField(_("resolution"), max_length=300, blank=True, default="")
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("resolved by")

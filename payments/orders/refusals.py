@@ -1,0 +1,28 @@
+"""What the database's refusals to begin a payment mean to the caller."""
+
+from typing import NoReturn
+
+from django.db import Error, IntegrityError
+
+from paycore.idempotency import IdempotencyKeyBusy
+from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
+
+
+def refuse_collision(error: IntegrityError) -> NoReturn:
+    text = str(error)
+    if "payment_one_live_attempt" in text:
+        raise PaymentInProgress from error
+    if "order_number_unique" in text:
+        raise OrderNumberTaken from error
+    raise error
+
+
+def refuse_by_code(error: Error) -> NoReturn:
+    match getattr(error.__cause__, "pgcode", None):
+        case "PC001":
+            raise OrderNotOpen from error
+        case "PC002":
+            raise OrderHasExpired from error
+        case "PC003":
+            raise IdempotencyKeyBusy(retry_after_seconds=1) from error
+    raise error
