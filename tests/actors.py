@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from allauth.account.models import EmailAddress
 from django.test import Client
 
 from accounts.models import User
@@ -80,15 +81,16 @@ class AppUser(Caller):
 
     @classmethod
     def signed_in(cls, email: str = "ada@example.com") -> "AppUser":
-        """Signed up through the public API, as an app would."""
-        client = Client()
-        response = client.post(
-            f"{API}/auth/app/v1/auth/signup",
+        """A person whose address was verified earlier, signed in through the public API, as an app would."""
+        user = User.objects.create_user(email=email, password="a long enough phrase")
+        EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+        response = Client().post(
+            f"{API}/auth/app/v1/auth/login",
             {"email": email, "password": "a long enough phrase"},
             content_type="application/json",
         )
         token = response.json()["meta"]["access_token"]
-        return cls(secret=token, user=User.objects.get(email=email))
+        return cls(secret=token, user=user)
 
 
 def deliver_callbacks(sandbox: SandboxProvider, *, order: list[int] | None = None) -> list[int]:

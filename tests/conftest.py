@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
 from django.db import connection
+from django.test import Client
 
 from merchants.models import Merchant
 from merchants.services import create_api_key
@@ -16,6 +18,7 @@ from payments.gateways.sandbox.transport import SandboxTransport
 from payments.routing import connections
 from payments.routing.models import GatewayAccount
 from tests.actors import AppUser, MerchantServer
+from tests.phone import mark_both_steps
 
 SANDBOX_SECRET = "the sandbox's secret"
 
@@ -33,6 +36,19 @@ def _fresh_process_memory() -> Iterator[None]:
     forget_everything()
     yield
     connections.forget_adapters()
+
+
+@pytest.fixture(autouse=True)
+def _force_login_skips_both_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is let in without a password is let in without the second step as well. What the steps themselves do is
+    tested by walking through them (tests/kernel/test_second_step.py, tests/browser)."""
+    log_in = Client.force_login
+
+    def log_in_and_pass(client: Client, user: Any, backend: str | None = None) -> None:
+        log_in(client, user, backend)
+        mark_both_steps(client, user)
+
+    monkeypatch.setattr(Client, "force_login", log_in_and_pass)
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ def test_sign_up_is_described_as_it_is_configured(description: Any) -> None:
     assert set(description["paths"][SIGNUP]) == {"post"}
     assert description["paths"][SIGNUP]["post"]["security"] == []
     properties = description["components"]["schemas"]["AuthBaseSignup"]["properties"]
-    assert set(properties) == {"email", "name", "locale"}
+    assert set(properties) == {"email", "phone", "name", "locale"}
+    assert "required" not in description["components"]["schemas"]["AuthBaseSignup"]
     assert not any("/browser/" in address for address in description["paths"])
 
 

@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, InternalError, connection, models, transaction
 
+from accounts.kyc.transitions import KYC_CASE_STATES
+from accounts.leaving.transitions import ERASURE_STATES
+from accounts.models import DataExport, Erasure, KycCase
+from accounts.personal_data.transitions import DATA_EXPORT_STATES
 from merchants.models import Merchant
 from merchants.transitions import MERCHANT_STATES
 from paycore.states import StateTable
 from payments.orders import transitions
 from payments.orders.models import Capture, Order, Payment, Refund
 from payments.routing.models import GatewayAccount
+from reconciliation.models import Discrepancy, Proposal, Statement
+from reconciliation.transitions import DISCREPANCY, PROPOSAL, STATEMENT
 from tests.actors import MerchantServer, run_background
 from tests.architecture.sources import APPS, ROOT
 
@@ -22,7 +28,13 @@ TABLES: dict[type[models.Model], StateTable] = {
     Payment: transitions.PAYMENT,
     Capture: transitions.CAPTURE,
     Refund: transitions.REFUND,
+    Statement: STATEMENT,
+    Discrepancy: DISCREPANCY,
+    Proposal: PROPOSAL,
     Merchant: MERCHANT_STATES,
+    KycCase: KYC_CASE_STATES,
+    DataExport: DATA_EXPORT_STATES,
+    Erasure: ERASURE_STATES,
 }
 APPEND_ONLY = ("paycore_event", "payments_posting", "payments_transfer", "payments_evidence", "payments_ledgerseal")
 NEVER_DELETED = (

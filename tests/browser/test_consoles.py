@@ -11,14 +11,14 @@ from playwright.sync_api import Browser, Page, expect
 from accounts.models import User
 from merchants.models import Merchant
 from paycore.money import Money
-from payments.orders.charging import PayInstruction, pay_order
+from payments.orders.charging import pay_order
+from payments.orders.clearance import PayInstruction
 from payments.orders.models import Payment, Refund
 from payments.orders.services import OrderDraft, OrderLine, create_order
 from payments.routing.models import GatewayAccount
 from tests.browser.conftest import World, watch
 from tests.merchants.factories import make_member, make_user
-
-PASSWORD = "correct horse"
+from tests.phone import PASSWORD, Phone
 
 
 @pytest.fixture
@@ -35,10 +35,13 @@ def paid(address: str, merchant: Merchant, account: GatewayAccount) -> Payment:
 
 
 def sign_in(page: Page, address: str, *, site: str, user: User) -> None:
+    phone = Phone.of(user)
     page.goto(f"{address}/{site}/")
     page.locator("input[name=username]").fill(str(user.email))
     page.locator("input[name=password]").fill(PASSWORD)
     page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
+    page.get_by_label("Code").fill(phone.code())
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
@@ -100,6 +103,35 @@ def test_pages_of_the_operations_console_fit_the_screen(page: Page, address: str
         assert page.evaluate("document.documentElement.scrollWidth") <= width, place
     page.goto(f"{address}/ops/{row}")
     expect(page.get_by_role("heading", name="In the books")).to_be_visible()
+
+
+NEW_LISTS = {
+    "ops": (
+        "riskcontrol/rule", "riskcontrol/decision", "riskcontrol/listentry", "riskcontrol/rating",
+        "reconciliation/statement", "reconciliation/discrepancy", "accounts/user", "merchants/merchant",
+    ),
+    "merchant": (
+        "merchants/merchantdocument", "merchants/merchantmember", "merchants/invitation", "merchants/apikey",
+        "merchants/webhookendpoint", "merchants/webhookdelivery", "merchants/webhookevent", "payments/refund",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("site", ["ops", "merchant"])
+def test_lists_fit_a_dark_chinese_phone(browser: Browser, address: str, paid: Payment, site: str) -> None:
+    signed_in = Client()
+    staff, owner = make_user(is_staff=True, is_superuser=True), make_member(merchant=paid.order.merchant).user
+    signed_in.force_login(staff if site == "ops" else owner)
+    context = browser.new_context(locale="zh-CN", color_scheme="dark", viewport={"width": 390, "height": 844})
+    context.add_cookies([{"name": "sessionid", "value": signed_in.cookies["sessionid"].value, "url": address}])
+    page = context.new_page()
+    wrong = watch(page, allowed=(f"{address}/", "data:"))
+    for name in NEW_LISTS[site]:
+        page.goto(f"{address}/{site}/{name}/")
+        expect(page.locator("#changelist, #page").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    context.close()
+    assert wrong == []
 
 
 def test_the_console_speaks_chinese_to_a_chinese_browser(browser: Browser, address: str, paid: Payment) -> None:

@@ -72,6 +72,12 @@ CUTS: dict[str, dict[str, Cut]] = {
         "in_store": Cut("payments.webhooks.services:publish", "after"),
         "after_store": Cut("payments.webhooks.views:store_webhook", "after"),
     },
+    "webhooks": {
+        "after_claim": Cut("merchants.webhooks.delivery:claim_deliveries", "after"),
+        "before_record": Cut("merchants.webhooks.delivery:record_outcome", "before"),
+        "in_record": Cut("merchants.webhooks.delivery:record_outcome", "uncommitted"),
+        "after_record": Cut("merchants.webhooks.delivery:record_outcome", "after"),
+    },
     "drain": {
         "after_claim": Cut("paycore.outbox:_claim", "after"),
         "before_handler": Cut("paycore.events:run_handler", "before"),

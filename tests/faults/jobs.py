@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
+from merchants.webhooks.delivery import deliver_due
 from paycore import outbox
 from payments.tasks import advance_refunds
 from tests.actors import MerchantServer
@@ -44,6 +45,11 @@ def _drain(_job: dict[str, Any]) -> Any:
     return outbox.drain()
 
 
+def _webhooks(_job: dict[str, Any]) -> Any:
+    settings.PAYCORE_WEBHOOKS_ALLOW_PRIVATE = True  # the receiver is on this machine
+    return deliver_due()
+
+
 JOBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "pay": _post,
     "refund": _refund,
@@ -51,4 +57,5 @@ JOBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "cancel": _post,
     "callback": _callback,
     "drain": _drain,
+    "webhooks": _webhooks,
 }

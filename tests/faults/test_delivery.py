@@ -12,7 +12,8 @@ from paycore.models import EventRecord, Notification, OutboxMessage
 from paycore.outbox import MAX_ATTEMPTS
 from paycore.tasks import drain_outbox
 from payments.gateways.sandbox.provider.core import OutgoingNotice
-from payments.orders.charging import PayInstruction, pay_order
+from payments.orders.charging import pay_order
+from payments.orders.clearance import PayInstruction
 from payments.orders.models import Evidence, Order
 from payments.webhooks.models import WebhookReceipt
 from tests.faults.cuts import CUTS

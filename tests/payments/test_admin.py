@@ -167,9 +167,15 @@ def test_a_payment_page_explains_routing_risk_and_failure(
     order = merchant_server.create_order()
     payment = merchant_server.pay(order["id"], scenario="decline(insufficient_funds)").json()
 
-    text = ops.get(page(Payment.objects.get(id=payment["id"]))).content.decode()
+    row = Payment.objects.get(id=payment["id"])
+    text = ops.get(page(row)).content.decode()
 
-    for fact in ("The account is switched off", "Allowed: no limit is set", "There is not enough money on this card"):
+    for fact in (
+        "The account is switched off",
+        "Allow · ",
+        row.risk["decision"],
+        "There is not enough money on this card",
+    ):
         assert fact in text, fact
 
 

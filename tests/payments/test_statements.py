@@ -13,7 +13,8 @@ from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, Pay
 from payments.gateways.contract import Outcome, PaymentResult
 from payments.ledger.models import Posting
 from payments.orders import statements
-from payments.orders.charging import PayInstruction, pay_order, record_payment_result
+from payments.orders.charging import pay_order, record_payment_result
+from payments.orders.clearance import PayInstruction
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.outcomes import Change, Known
 from payments.orders.services import OrderDraft, OrderLine, build_order, create_order

@@ -9,10 +9,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from accounts.demo_data import seed_consent_texts
 from accounts.models import User
 from memberships.models import Plan, Price
+from merchants.demo_data import seed_application
 from merchants.models import Merchant
 from merchants.services import add_member, create_api_key
+from paycore.sites.second_factors import enrol_authenticator, has_second_factor, new_authenticator, present_code
 from payments.routing.models import GatewayAccount
 from riskcontrol.models import PaymentLimit
 
@@ -52,8 +55,16 @@ def _seed(known: dict[str, Any]) -> dict[str, Any]:
     shop = _merchant(name="Corner Shop", legal_name="Corner Shop Ltd", is_platform=False, fee_basis_points=50)
     _plans()
     _gateway_account()
+    seed_consent_texts()
     for currency, maximum in LIMITS.items():
-        PaymentLimit.objects.get_or_create(merchant=None, currency=currency, defaults={"max_amount_minor": maximum})
+        PaymentLimit.objects.get_or_create(
+            kind=PaymentLimit.Kind.PAYMENT,
+            merchant=None,
+            kyc_level=None,
+            method="",
+            currency=currency,
+            defaults={"max_amount_minor": maximum},
+        )
     passwords = known.get("passwords", {})
     staff = _user("ops@demo.example", "Olivia Ops", passwords, is_staff=True)
     # A second person, for what one may not decide alone.
@@ -61,6 +72,7 @@ def _seed(known: dict[str, Any]) -> dict[str, Any]:
     owner = _user("owner@demo.example", "Mei Merchant", passwords)
     if not shop.members.filter(user=owner).exists():
         add_member(merchant=shop, user=owner, role="owner")
+    seed_application(_user("applicant@demo.example", "Lin Lihua", passwords))
     api_keys = known.get("api_keys", {})
     for merchant in (shop, platform):
         if not merchant.api_keys.filter(revoked_at=None).exists() or merchant.id not in api_keys:
@@ -75,10 +87,14 @@ def _document(passwords: dict[str, str], api_keys: dict[str, str], *, shop: Merc
             _login("Operations", "/ops/", "ops@demo.example", passwords),
             _login("Operations, second person", "/ops/", "review@demo.example", passwords),
             _login("Merchant (Corner Shop)", "/merchant/", "owner@demo.example", passwords),
+            _login("Merchant that applies", "/merchant/", "applicant@demo.example", passwords),
         ],
+        "note": "The consoles ask for a code as well: the page shows the code of these demo accounts.",
         "try": [
             "take a test payment: the button on the landing page",
             "watch the whole story: make demo (in a second terminal)",
+            "review an application: Operations → Merchants → Teahouse Lin",
+            f"read the codes sent to an address: {settings.PAYCORE_BASE_URL}/api/v1/sandbox/messages?to=ADDRESS",
             f"call the API as Corner Shop: Authorization: Bearer {api_keys[shop.id]}",
         ],
         "api_key": api_keys[shop.id],
@@ -146,4 +162,7 @@ def _user(email: str, name: str, passwords: dict[str, str], *, is_staff: bool = 
         passwords[email] = secrets.token_urlsafe(9)
         user.set_password(passwords[email])
         user.save(update_fields=["password"])
+    if not has_second_factor(user):
+        secret = new_authenticator(user).secret
+        enrol_authenticator(user, secret=secret, code=present_code(secret))
     return user
