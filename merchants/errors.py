@@ -3,6 +3,11 @@ from django.utils.translation import gettext_lazy as _
 from paycore.errors import Conflict, NotFound, PaycoreError, PermissionRefused
 
 
+class PlatformExists(Conflict):
+    code = "platform_exists"
+    title = _("The platform has its own merchant already.")
+
+
 class NoPlatformMerchant(NotFound):
     """Memberships are sold by the platform's own merchant; ``seed_demo`` or an operator creates it."""
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from merchants.errors import KeyNotActive, MerchantNotActive
+from merchants.errors import KeyNotActive, MerchantNotActive, PlatformExists
 from merchants.models import ApiKey, Merchant, MerchantMember
 from paycore.clock import database_now
 from paycore.errors import NotFound
@@ -66,6 +66,25 @@ def create_merchant(
         if owner is not None:
             add_member(merchant=merchant, user=owner, role=MerchantMember.Role.OWNER)
     return merchant
+
+
+def create_platform(*, name: str, legal_name: str, country: str, home_currency: str) -> Merchant:
+    """The company itself, approved at once, for nobody could review it. Raises :class:`PlatformExists`."""
+    try:
+        with transaction.atomic():
+            return Merchant.objects.create(
+                name=name,
+                legal_name=legal_name,
+                country=country,
+                home_currency=home_currency,
+                status=Merchant.Status.APPROVED,
+                is_platform=True,
+                fees_confirmed_at=Now(),
+            )
+    except IntegrityError as error:
+        if "merchant_one_platform" in str(error):
+            raise PlatformExists from error
+        raise
 
 
 def add_member(*, merchant: Merchant, user: "User", role: str) -> MerchantMember:
