@@ -5,6 +5,7 @@ from celery import shared_task
 from accounts.kyc.services import delete_documents, due_cases
 from accounts.leaving.erasing import continue_erasure, due_erasures
 from accounts.personal_data.exporting import build_export, due_expiries, due_exports, expire_export
+from accounts.signing_in.ended import forget_ended_sessions as forget_ended
 from accounts.signing_in.unfinished import forget_unfinished
 from paycore.clock import database_now
 
@@ -49,3 +50,8 @@ def delete_identity_documents() -> int:
 @shared_task
 def forget_unfinished_sign_ups() -> int:
     return forget_unfinished()
+
+
+@shared_task
+def forget_ended_sessions() -> int:
+    return forget_ended()

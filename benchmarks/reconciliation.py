@@ -1,8 +1,9 @@
 """G10: one day's statement of BENCH_LINES lines (1,000,000) with 0.1 % of each error, from the stored file to recorded
 discrepancies, against psql that copies the whole file and runs one FULL OUTER JOIN.
 
-Both read the same bytes and join the same records of ours. Ours also proves every line, finds what is listed twice,
-sums both sides and writes each difference; the bound only counts them. Memory is what the process grew by at its peak.
+Both read the same bytes and compare them with the same records of ours. Ours also proves every line, finds what is
+listed twice, sums both sides and writes each difference; the bound only counts them.
+Memory is what the process grew by at its peak.
 """
 
 import json

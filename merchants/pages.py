@@ -38,6 +38,11 @@ class AccountForm(ConsoleLoginForm):
         return True
 
 
+def _countries_after_a_blank() -> list[tuple[str, str]]:
+    """The first of the alphabet is nobody's country unless they say so."""
+    return [("", gettext("Choose")), *country_choices()]
+
+
 class ApplyForm(AccountForm):
     name = forms.CharField(
         label=_("Name of your business"),
@@ -45,7 +50,7 @@ class ApplyForm(AccountForm):
         help_text=_("What payers see."),
         widget=UnfoldAdminTextInputWidget,
     )
-    country = forms.ChoiceField(label=_("Country"), choices=country_choices, widget=UnfoldAdminSelectWidget)
+    country = forms.ChoiceField(label=_("Country"), choices=_countries_after_a_blank, widget=UnfoldAdminSelectWidget)
 
 
 class NewPersonForm(forms.Form):

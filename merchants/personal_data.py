@@ -2,8 +2,9 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from accounts.personal_data.sections import Collected, Section, register_section
-from merchants.members.models import Invitation
+from merchants.members.services import forget_invitations
 from merchants.models import Merchant, MerchantMember
 from paycore.errors import Conflict
 
@@ -27,7 +28,7 @@ def collect_roles(user_id: str) -> Collected:
 
 def leave_merchants(user_id: str) -> None:
     MerchantMember.objects.filter(user_id=user_id).delete()
-    Invitation.objects.filter(accepted_by_id=user_id).update(email="", email_index=b"")
+    forget_invitations(User.objects.get(pk=user_id))
 
 
 def refuse_owners(user_id: str) -> None:

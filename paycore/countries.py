@@ -6,7 +6,7 @@ from babel import Locale
 from django.utils.translation import get_language, to_locale
 
 # In CLDR's list, yet no country: unions, outlying groups, private use and the unknown one.
-_NOT_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
+_NOT_COUNTRIES = frozenset({"CQ", "EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
 COUNTRIES = (
     frozenset(code for code in map(str, Locale("en").territories) if len(code) == 2 and code.isalpha()) - _NOT_COUNTRIES

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from paycore import bell, idempotency, outbox
 from paycore.notifications import budget
+from paycore.notifications.services import purge as purge_messages
 from paycore.notifications.services import send_due
 
 DRAIN_LIMIT = 500
@@ -23,4 +24,4 @@ def send_notifications() -> int:
 
 @shared_task
 def housekeeping() -> int:
-    return idempotency.purge() + outbox.purge() + budget.purge()
+    return idempotency.purge() + outbox.purge() + budget.purge() + purge_messages()

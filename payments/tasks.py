@@ -1,5 +1,7 @@
 """The clock of payments. Each task looks for due rows, may run twice at once, and may be lost."""
 
+from collections.abc import Callable
+
 from celery import shared_task
 
 from paycore import bell, clock
@@ -16,12 +18,25 @@ from payments.orders.syncing import due_payments, sync_payment
 BATCH = 20
 
 
+def _try_each(ids: list[str], act: Callable[[str], object]) -> None:
+    """One that breaks us must not keep the rest waiting: leased together, they would meet behind it every time. What
+    was raised is raised again, after the last."""
+    broken: list[Exception] = []
+    for object_id in ids:
+        try:
+            act(object_id)
+        except Exception as error:
+            error.add_note(object_id)
+            broken.append(error)
+    if broken:
+        raise ExceptionGroup("some could not be brought further", broken)
+
+
 @shared_task
 def sync_pending_payments() -> int:
     bell.heard(PAYMENTS)
     payment_ids = due_payments(limit=BATCH)
-    for payment_id in payment_ids:
-        sync_payment(payment_id, now=database_now())
+    _try_each(payment_ids, lambda payment_id: sync_payment(payment_id, now=database_now()))
     return len(payment_ids)
 
 
@@ -29,8 +44,7 @@ def sync_pending_payments() -> int:
 def advance_refunds() -> int:
     bell.heard(REFUNDS)
     refund_ids = due_refunds(limit=BATCH)
-    for refund_id in refund_ids:
-        send_refund(refund_id)
+    _try_each(refund_ids, send_refund)
     return len(refund_ids)
 
 
@@ -38,16 +52,14 @@ def advance_refunds() -> int:
 def advance_captures() -> int:
     bell.heard(CAPTURES)
     capture_ids = due_captures(limit=BATCH)
-    for capture_id in capture_ids:
-        send_capture(capture_id)
+    _try_each(capture_ids, send_capture)
     return len(capture_ids)
 
 
 @shared_task
 def expire_orders() -> int:
     order_ids = due_orders(limit=BATCH)
-    for order_id in order_ids:
-        expire_order(order_id)
+    _try_each(order_ids, expire_order)
     return len(order_ids)
 
 

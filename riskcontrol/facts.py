@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 NUMBER, TEXT, YES_NO, TEXTS = "number", "text", "yes/no", "texts"
+TYPE_NAMES: "dict[str, StrOrPromise]" = {
+    NUMBER: _("number"),
+    TEXT: _("text"),
+    YES_NO: _("yes/no"),
+    TEXTS: _("texts"),
+}
 
 WINDOWS = {"1m": 60, "1h": 3_600, "24h": 86_400, "7d": 604_800}
 """Names and seconds."""
@@ -43,7 +49,12 @@ _KNOWN = (
     Fact("kyc_level", NUMBER, _("The payer's identity level, 0 to 2; 0 without an account."), "kyc_level == 0"),
     Fact("user_rating", NUMBER, _("The payer's score, 0 (no known risk) to 100."), "user_rating >= 50"),
     Fact("merchant_rating", NUMBER, _("The merchant's score, 0 (no known risk) to 100."), "merchant_rating >= 50"),
-    Fact("is_first_purchase", YES_NO, _("No earlier payment of this payer went through."), "is_first_purchase"),
+    Fact(
+        "is_first_purchase",
+        YES_NO,
+        _("No earlier payment of this payer went through or is under way."),
+        "is_first_purchase",
+    ),
     Fact("is_new_device", YES_NO, _("This payer never used this device before."), "is_new_device and is_known_user"),
 )
 

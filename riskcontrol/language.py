@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import DecimalException
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +17,10 @@ from rule_engine import Context, DataType, Rule, ast
 from rule_engine.errors import EngineError, RuleSyntaxError, SymbolResolutionError
 from rule_engine.parser import Parser
 
-from riskcontrol.facts import FACT_NAMES, FACTS, NUMBER, TEXT, TEXTS, YES_NO
+from riskcontrol.facts import FACT_NAMES, FACTS, NUMBER, TEXT, TEXTS, TYPE_NAMES, YES_NO
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 MAX_CHARACTERS = 2_000
 MAX_NODES = 400
@@ -244,9 +247,11 @@ _CHECKS = {
 }
 
 
-def _kind(data_type: Any) -> str:
-    names = {DataType.FLOAT: NUMBER, DataType.STRING: TEXT, DataType.BOOLEAN: YES_NO}
-    return str(names.get(data_type, getattr(data_type, "name", data_type))).lower()
+def _kind(data_type: Any) -> "StrOrPromise":
+    known = {DataType.FLOAT: NUMBER, DataType.STRING: TEXT, DataType.BOOLEAN: YES_NO}
+    if data_type in known:
+        return TYPE_NAMES[known[data_type]]
+    return str(getattr(data_type, "name", data_type)).lower()
 
 
 def _unknown_fact(error: SymbolResolutionError) -> ValidationError:

@@ -43,7 +43,7 @@ for i = 2, #KEYS do
     if n3 ~= b3 then p3 = (n3 == b3 - 1) and v3 or 0; v3 = 0 end
     if n4 ~= b4 then p4 = (n4 == b4 - 1) and v4 or 0; v4 = 0 end
     v1, v2, v3, v4 = v1 + add, v2 + add, v3 + add, v4 + add
-    call('SET', KEYS[i], pack('<dddddddddddd', b1, v1, p1, b2, v2, p2, b3, v3, p3, b4, v4, p4), 'EX', 1209600)
+    call('SET', KEYS[i], pack('<dddddddddddd', b1, v1, p1, b2, v2, p2, b3, v3, p3, b4, v4, p4), 'EX', '1209600')
     answer[i - 1] = pack('<dddd', v1 + floor(p1 * l1), v2 + floor(p2 * l2), v3 + floor(p3 * l3), v4 + floor(p4 * l4))
 end
 answer[#KEYS] = got[1] or ''
@@ -71,7 +71,7 @@ for i = 1, #KEYS do
             s[at], s[at + 1], s[at + 2] = bucket, value, before
         end
     end
-    redis.call('SET', KEYS[i], struct.pack('<dddddddddddd', unpack(s, 1, 12)), 'EX', 1209600)
+    redis.call('SET', KEYS[i], struct.pack('<dddddddddddd', unpack(s, 1, 12)), 'EX', '1209600')
 end
 return #KEYS
 """)

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
@@ -14,6 +15,7 @@ from accounts.consents.models import Consent, ConsentDocument
 from accounts.consents.services import publish_document
 from paycore.clock import database_now
 from paycore.sites import ops_site
+from paycore.sites.columns import page_link
 from paycore.sites.filters import MadeBetweenFilter
 from paycore.sites.read_only import ReadOnlyAdmin
 
@@ -48,11 +50,15 @@ class ConsentDocumentAdmin(ModelAdmin):  # type: ignore[misc]  # Unfold ships no
 
 @admin.register(Consent, site=ops_site)
 class ConsentAdmin(ReadOnlyAdmin):
-    list_display = ("id", "user_id", "kind", "document", "act", "at")
+    list_display = ("id", "person", "kind", "document", "act", "at")
     list_select_related = ("document",)
     list_filter = (("kind", ChoicesDropdownFilter), ("act", ChoicesDropdownFilter), ("at", MadeBetweenFilter))
     list_filter_submit = True
-    fields = ("id", "user_id", "kind", "document", "act", "network", "at")
+    fields = ("id", "person", "kind", "document", "act", "network", "at")
     search_fields = ("=id", "=user__id", "=document__id")
     search_help_text = _("Id of a consent, a user or a text")
     ordering = ("-id",)
+
+    @admin.display(description=_("Person"))
+    def person(self, consent: Consent) -> SafeString | str:
+        return page_link("ops", "accounts_user", consent.user_id) if consent.user_id else "–"

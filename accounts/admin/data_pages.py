@@ -30,10 +30,10 @@ ERASURE_COLOURS = {"scheduled": "warning", "canceled": "default", "telling": "in
 class DataExportAdmin(ReadOnlyAdmin):
     """How far they are. What is in them is nobody's business but the person's."""
 
-    list_display = ("id", "state", "user_id", "progress", "attempts", "created_at", "expires_at")
+    list_display = ("id", "state", "person", "progress", "attempts", "created_at", "expires_at")
     fields = (
         ("id", "state"),
-        ("user_id", "progress"),
+        ("person", "progress"),
         ("attempts", "next_attempt_at"),
         ("size_bytes", "created_at"),
         ("ready_at", "expires_at"),
@@ -49,10 +49,14 @@ class DataExportAdmin(ReadOnlyAdmin):
         label: SafeString = display_for_label((export.status, export.get_status_display()), "–", EXPORT_COLOURS)
         return label
 
+    @admin.display(description=_("Person"))
+    def person(self, export: DataExport) -> SafeString:
+        return page_link("ops", "accounts_user", export.user_id)
+
 
 @admin.register(Erasure, site=ops_site)
 class ErasureAdmin(FactsPage, ReadOnlyAdmin):
-    list_display = ("id", "state", "user_id", "due_at", "blocked_by", "erased_at")
+    list_display = ("id", "state", "person", "due_at", "blocked_by", "erased_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("blocked_by", admin.EmptyFieldListFilter),

@@ -79,6 +79,15 @@ class KycCaseAdmin(FactsPage, ReadOnlyAdmin):
     def document_number(self, case: KycCase) -> str:
         return case.number or "–"
 
+    def get_fieldsets(self, request: HttpRequest, obj: KycCase | None = None) -> Any:
+        """The number is for those who decide, as the files are."""
+        if self.has_review_permission(request):
+            return self.fieldsets
+        return [
+            (title, {"fields": [name for name in part["fields"] if name != "document_number"]})
+            for title, part in self.fieldsets
+        ]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # Lists do not show the number, so they do not open it either.
         rows: QuerySet[Any] = super().get_queryset(request)

@@ -9,7 +9,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -60,7 +60,7 @@ class ClosingForm(ConfirmForm):
 
 @admin.register(User, site=ops_site)
 class UserAdmin(DjangoUserAdmin, FactsPage):  # type: ignore[type-arg,misc]  # Unfold ships no types
-    """Only a superuser gives rights away or touches another superuser; nobody is deleted here."""
+    """Only a superuser gives rights away or touches a colleague's account; nobody is deleted here."""
 
     form = ChangedUserForm
     add_form = NewUserForm
@@ -105,7 +105,7 @@ class UserAdmin(DjangoUserAdmin, FactsPage):  # type: ignore[type-arg,misc]  # U
     )
     actions_detail = ("sign_out", "close", "reopen", "erase", "keep")
 
-    @display(description=_("Address"))  # type: ignore[untyped-decorator]  # Unfold ships no types
+    @display(description=pgettext_lazy("person", "Address"))  # type: ignore[untyped-decorator]  # Unfold ships no types
     def address(self, user: User) -> str:
         return masked_email(user.email) or masked_phone(user.phone) or "–"
 
@@ -232,7 +232,8 @@ class UserAdmin(DjangoUserAdmin, FactsPage):  # type: ignore[type-arg,misc]  # U
         return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, *_RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+        # Who sets a colleague's password could also decide in the colleague's name, as the second person.
+        if obj is not None and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
 

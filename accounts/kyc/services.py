@@ -66,15 +66,6 @@ def note_phone_verified(*, user_id: str) -> int:
         return _settle_level(user)
 
 
-def note_phone_unverified(*, user_id: str) -> int:
-    """The number was changed or removed; the level they have now."""
-    with transaction.atomic():
-        user = _locked_user(user_id)
-        user.phone_verified_at = None
-        user.save(update_fields=["phone_verified_at"])
-        return _settle_level(user)
-
-
 def submit_identity(user_id: str, *, document: IdentityDocument, now: datetime) -> KycCase:
     """A new check that waits for a reviewer. One at a time, few a month, none once verified."""
     number = normalized(document.number)

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.personal_data.transitions import DATA_EXPORT_STATES
 from paycore.encryption import EncryptedBinaryField
@@ -70,7 +71,7 @@ class DataExportPart(models.Model):
     export = models.ForeignKey(
         DataExport, on_delete=models.CASCADE, related_name="parts", db_index=False, verbose_name=_("data export")
     )
-    number = models.IntegerField(_("number"))
+    number = models.IntegerField(pgettext_lazy("part", "number"))
     content = EncryptedBinaryField(editable=False, verbose_name=_("content"))
 
     class Meta:

@@ -30,9 +30,12 @@ def forget_unfinished(*, limit: int = 500) -> int:
 def _forget(user_id: str) -> bool:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
+            # Under the lock: who has just signed in after all keeps the address.
+            if not User.objects.select_for_update().filter(pk=user_id, last_login=None).exists():
+                return False
             EmailAddress.objects.filter(user_id=user_id).delete()
             # Not through the ORM, which would take along whatever refers to the person.
-            cursor.execute("DELETE FROM accounts_user WHERE id = %s AND last_login IS NULL", [user_id])
+            cursor.execute("DELETE FROM accounts_user WHERE id = %s", [user_id])
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     except IntegrityError:
         return False

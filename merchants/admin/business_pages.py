@@ -6,10 +6,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldAdminURLInputWidget
@@ -26,7 +27,6 @@ from merchants.console import (
     require_membership,
 )
 from merchants.models import Merchant
-from merchants.onboarding.completeness import missing_items
 from merchants.onboarding.services import (
     OPEN_STATUSES,
     BusinessDetails,
@@ -128,6 +128,8 @@ class OwnMerchantAdmin(MerchantColumns, MerchantScopedAdmin):
 
     def panels(self, request: HttpRequest, row: Merchant) -> Sequence[Panel]:
         shown = [missing_panel(row)] if row.status in OPEN_STATUSES else []
+        if row.status == Merchant.Status.SUBMITTED:
+            shown.append(Panel(title=_("Review"), headers=(), rows=(), empty=_("We review it and write to you")))
         if require_membership(request).role in OWNER:
             shown.append(documents_panel(row, site="merchant"))
         return [*shown, reviews_panel(row, is_staff=False)]
@@ -158,28 +160,22 @@ class OwnMerchantAdmin(MerchantColumns, MerchantScopedAdmin):
 
 
 def own_application(request: HttpRequest) -> Dashboard:
-    """Where the application stands, until it is approved."""
+    """Until the business is approved there is nothing to count: its page says what is missing, and where it stands."""
     membership = active_membership(request)
     if membership is None or membership.merchant.status in APPROVED:
         return Dashboard()
     merchant = membership.merchant
-    missing = len(missing_items(merchant)) if merchant.status in OPEN_STATUSES else 0
-    text = ngettext("%(count)d thing is missing", "%(count)d things are missing", missing) % {"count": missing}
-    details = {
-        "submitted": gettext("We review it and write to you"),
-        "suspended": gettext("You may look at everything"),
-    }
-    return Dashboard(
-        cards=[
-            Card(
-                title=_("Your business"),
-                value=merchant.get_status_display(),
-                detail=text if missing else details.get(merchant.status, gettext("Look it over and submit it")),
-                link=reverse("merchant:merchants_merchant_change", args=[merchant.pk]),
-                tone="bad" if merchant.status == Merchant.Status.SUSPENDED else "warning",
-            )
-        ]
+    page = reverse("merchant:merchants_merchant_change", args=[quote(merchant.pk)])
+    if merchant.status in BEING_REVIEWED:
+        return Dashboard(instead=page)
+    card = Card(
+        title=_("Your business"),
+        value=merchant.get_status_display(),
+        detail=gettext("You may look at everything") if merchant.status == Merchant.Status.SUSPENDED else "",
+        link=page,
+        tone="bad",
     )
+    return Dashboard(cards=[card])
 
 
 register_dashboard(merchant_site, own_application, place=5)

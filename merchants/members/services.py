@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
@@ -27,6 +28,7 @@ from paycore.clock import database_now
 from paycore.encryption import blind_index
 from paycore.errors import NotFound
 from paycore.events import publish
+from paycore.models import Notification
 from paycore.notifications.addresses import Recipient
 from paycore.notifications.services import notify
 
@@ -87,6 +89,18 @@ def withdraw_invitation(*, invitation_id: str, merchant_id: str) -> bool:
     if not was_open and not found.exists():
         raise NotFound
     return bool(was_open)
+
+
+def forget_invitations(user: User) -> None:
+    """Those the person accepted, and those that wait for an answer at the person's address: these end."""
+    theirs = Q(accepted_by=user)
+    if user.email:
+        theirs |= Q(email_index=blind_index(user.email, context=_INDEX))
+    found = Invitation.objects.filter(theirs)
+    keys = [f"merchant_invitation:{invitation_id}" for invitation_id in found.values_list("id", flat=True)]
+    Notification.objects.filter(key__in=keys).delete()
+    found.filter(accepted_at=None, withdrawn_at=None).update(withdrawn_at=Now())
+    found.update(email="", email_index=b"")
 
 
 def find_invitation(token: str) -> Invitation:

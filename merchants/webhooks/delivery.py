@@ -6,9 +6,11 @@ that says "later" (429, 503) until then. What came of each attempt is written by
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -23,7 +25,7 @@ from paycore.logs import get_logger, redact_text
 from paycore.signing import sign_headers
 
 SLOTS = 32
-"""Threads of one pass; eight endpoints that stop answering at once would be needed to fill them."""
+"""Threads of one pass; four merchants whose endpoints all stop answering at once would be needed to fill them."""
 DEADLINE_SECONDS = 10.0
 PASS_SECONDS = 20.0
 """No new work is taken after this; with a deadline on top the pass ends well within a task's time limit."""
@@ -58,34 +60,37 @@ def deliver_due(*, pass_seconds: float = PASS_SECONDS, send: Send | None = None)
 
 def _run_pass(*, ends_at: float, send: Send) -> int:
     attempted = 0
-    under_way: dict[Future[Outcome], Callable[[Future[Outcome]], None]] = {}
+    under_way: dict[Future[Outcome], _UnderWay] = {}
     with ThreadPoolExecutor(SLOTS, thread_name_prefix="webhooks") as threads:
         while True:
             if time.monotonic() < ends_at and len(under_way) < SLOTS:
-                started = _start(threads, send=send, limit=SLOTS - len(under_way))
+                started = _start(threads, send=send, under_way=[one.delivery for one in under_way.values()])
                 under_way |= started
                 attempted += len(started)
             if not under_way:
                 return attempted
             done, _rest = wait(under_way, timeout=LOOK_AGAIN_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
-                under_way.pop(future)(future)
+                one = under_way.pop(future)
+                with _alone(one.delivery):
+                    record_outcome(one.delivery, future.result(), token=one.token)
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    delivery: WebhookDelivery
+    token: uuid.UUID
 
 
 def _start(
-    threads: ThreadPoolExecutor, *, send: Send, limit: int
-) -> dict["Future[Outcome]", Callable[["Future[Outcome]"], None]]:
-    claim = claim_deliveries(limit=limit)
-    started: dict[Future[Outcome], Callable[[Future[Outcome]], None]] = {}
+    threads: ThreadPoolExecutor, *, send: Send, under_way: Sequence[WebhookDelivery]
+) -> dict["Future[Outcome]", _UnderWay]:
+    claim = claim_deliveries(limit=SLOTS - len(under_way), under_way=under_way)
+    started: dict[Future[Outcome], _UnderWay] = {}
     for delivery in claimed(claim) if claim.delivery_ids else ():
         with _alone(delivery):
             request = build_request(delivery, now=clock.now())
-
-            def record(future: "Future[Outcome]", delivery: WebhookDelivery = delivery) -> None:
-                with _alone(delivery):
-                    record_outcome(delivery, future.result(), token=claim.token)
-
-            started[threads.submit(attempt, request, send=send)] = record
+            started[threads.submit(attempt, request, send=send)] = _UnderWay(delivery, claim.token)
     return started
 
 

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from merchants.webhooks.transitions import WEBHOOK_DELIVERY, WEBHOOK_ENDPOINT
 from paycore.encryption import EncryptedTextField
@@ -232,7 +233,7 @@ class WebhookDeed(models.Model):
     """Who did what to an endpoint: the journal that a look at a signing secret cannot avoid."""
 
     class Kind(models.TextChoices):
-        CREATED = "created", _("Created")
+        CREATED = "created", pgettext_lazy("deed", "Created")
         CHANGED = "changed", _("Changed")
         ENABLED = "enabled", _("Enabled")
         DISABLED = "disabled", _("Disabled")

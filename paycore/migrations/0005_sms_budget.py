@@ -5,50 +5,107 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('paycore', '0004_labels'),
+        ("paycore", "0004_labels"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='notification',
-            name='expires_at',
-            field=models.DateTimeField(blank=True, help_text='A code is not sent when it no longer works.', null=True, verbose_name='worthless after'),
+            model_name="notification",
+            name="expires_at",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="A code is not sent when it no longer works.",
+                null=True,
+                verbose_name="worthless after",
+            ),
         ),
         migrations.CreateModel(
-            name='SmsPause',
+            name="SmsPause",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('target', models.CharField(db_collation='C', help_text='* for every SMS (the kill switch), a country code (CN), or the beginning of numbers (+86138).', max_length=20, unique=True, verbose_name='stops')),
-                ('reason', models.CharField(max_length=200, verbose_name='reason')),
-                ('is_automatic', models.BooleanField(default=False, editable=False, verbose_name='set by the alarm')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='since')),
-                ('until', models.DateTimeField(blank=True, help_text='Empty: until somebody deletes it.', null=True, verbose_name='until')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "target",
+                    models.CharField(
+                        db_collation="C",
+                        help_text="* for every SMS (the kill switch), a country code (CN), or the beginning of numbers (+86138).",
+                        max_length=20,
+                        unique=True,
+                        verbose_name="stops",
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200, verbose_name="reason")),
+                ("is_automatic", models.BooleanField(default=False, editable=False, verbose_name="set by the alarm")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="since"
+                    ),
+                ),
+                (
+                    "until",
+                    models.DateTimeField(
+                        blank=True, help_text="Empty: until somebody deletes it.", null=True, verbose_name="until"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'SMS stop',
-                'verbose_name_plural': 'SMS stops',
-                'constraints': [models.CheckConstraint(condition=models.Q(('target__regex', '^(\\*|[A-Z]{2}|\\+[1-9][0-9]{0,13})$')), name='sms_pause_target_shape')],
+                "verbose_name": "SMS stop",
+                "verbose_name_plural": "SMS stops",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("target__regex", "^(\\*|[A-Z]{2}|\\+[1-9][0-9]{0,13})$")),
+                        name="sms_pause_target_shape",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SmsUsage',
+            name="SmsUsage",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('scope', models.CharField(choices=[('number', 'Phone number'), ('address', 'IP address'), ('prefix', 'Number prefix'), ('country', 'Country'), ('money', 'Money')], max_length=10, verbose_name='counted by')),
-                ('key', models.CharField(db_collation='C', help_text='Numbers and addresses as keyed digests.', max_length=64, verbose_name='whose')),
-                ('window_seconds', models.IntegerField(verbose_name='window (seconds)')),
-                ('starts_at', models.DateTimeField(verbose_name='window begins')),
-                ('sent', models.IntegerField(default=0, verbose_name='codes sent')),
-                ('verified', models.IntegerField(default=0, verbose_name='codes typed in')),
-                ('cost_minor', models.BigIntegerField(default=0, verbose_name='cost (smallest unit)')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[
+                            ("number", "Phone number"),
+                            ("address", "IP address"),
+                            ("prefix", "Number prefix"),
+                            ("country", "Country"),
+                            ("money", "Money"),
+                        ],
+                        max_length=10,
+                        verbose_name="counted by",
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        db_collation="C",
+                        help_text="Numbers and addresses as keyed digests.",
+                        max_length=64,
+                        verbose_name="whose",
+                    ),
+                ),
+                ("window_seconds", models.IntegerField(verbose_name="window (seconds)")),
+                ("starts_at", models.DateTimeField(verbose_name="window begins")),
+                ("sent", models.IntegerField(default=0, verbose_name="codes sent")),
+                ("verified", models.IntegerField(default=0, verbose_name="codes typed in")),
+                ("cost_minor", models.BigIntegerField(default=0, verbose_name="cost (smallest unit)")),
             ],
             options={
-                'verbose_name': 'SMS usage',
-                'verbose_name_plural': 'SMS usage',
-                'indexes': [models.Index(fields=['starts_at'], name='sms_usage_by_time')],
-                'constraints': [models.UniqueConstraint(fields=('scope', 'key', 'window_seconds', 'starts_at'), name='sms_usage_one_row_a_window'), models.CheckConstraint(condition=models.Q(('cost_minor__gte', 0), ('sent__gte', 0), ('verified__gte', 0)), name='sms_usage_not_negative')],
+                "verbose_name": "SMS usage",
+                "verbose_name_plural": "SMS usage",
+                "indexes": [models.Index(fields=["starts_at"], name="sms_usage_by_time")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("scope", "key", "window_seconds", "starts_at"), name="sms_usage_one_row_a_window"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("cost_minor__gte", 0), ("sent__gte", 0), ("verified__gte", 0)),
+                        name="sms_usage_not_negative",
+                    ),
+                ],
             },
         ),
     ]

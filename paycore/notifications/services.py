@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import connection, transaction
 from django.template.exceptions import TemplateDoesNotExist, TemplateSyntaxError
 
@@ -51,6 +52,14 @@ _GIVE_UP_ABANDONED = """
         last_error = 'its process died in the last attempt'
     WHERE status = 'pending' AND attempts >= %s AND next_attempt_at <= clock_timestamp()
 """
+# By the key alone: the oldest rows come first, and none of them stays pending for long.
+_PURGE = """
+    DELETE FROM paycore_notification WHERE id IN (
+        SELECT id FROM (SELECT id, status, created_at FROM paycore_notification ORDER BY id LIMIT %(limit)s) AS oldest
+        WHERE status <> 'pending' AND created_at < clock_timestamp() - make_interval(days => %(days)s)
+    )
+"""
+_PURGE_BATCH, _PURGE_BATCHES = 1000, 100
 
 
 class NoAddress(Exception):
@@ -123,6 +132,19 @@ def retry_notification(*, notification_id: int) -> bool:
             [notification_id],
         )
         return bool(cursor.rowcount == 1)
+
+
+def purge() -> int:
+    """Forget messages older than ``PAYCORE_MESSAGES_KEEP_DAYS`` that wait for nothing; how many."""
+    parameters = {"limit": _PURGE_BATCH, "days": settings.PAYCORE_MESSAGES_KEEP_DAYS}
+    purged = 0
+    for _batch in range(_PURGE_BATCHES):
+        with connection.cursor() as cursor:
+            cursor.execute(_PURGE, parameters)
+            purged += cursor.rowcount
+            if cursor.rowcount == 0:
+                break
+    return purged
 
 
 def _claim(*, token: uuid.UUID) -> int | None:

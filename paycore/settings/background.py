@@ -131,5 +131,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"expires": 600},
     },
+    "forget-ended-sessions": {
+        "task": "accounts.tasks.forget_ended_sessions",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
     "housekeeping": {"task": "paycore.tasks.housekeeping", "schedule": timedelta(hours=1), "options": {"expires": 600}},
 }

@@ -18,6 +18,8 @@ PAYCORE_ERASURE_GRACE_DAYS = env.number("PAYCORE_ERASURE_GRACE_DAYS", 14)
 """How long a person may still change their mind after asking to be erased."""
 PAYCORE_EXPORT_HOURS = env.number("PAYCORE_EXPORT_HOURS", 24)
 """How long an archive of somebody's data can be downloaded."""
+PAYCORE_MESSAGES_KEEP_DAYS = env.number("PAYCORE_MESSAGES_KEEP_DAYS", 90)
+"""How long a message is kept after it was written, sent or given up."""
 PAYCORE_WEBHOOKS_ALLOW_PRIVATE = env.flag("PAYCORE_WEBHOOKS_ALLOW_PRIVATE")
 """Whether merchants' webhooks may go to http:// and to addresses that are not public: for one machine only."""
 PAYCORE_WEBHOOKS_DISABLE_AFTER_DAYS = env.number("PAYCORE_WEBHOOKS_DISABLE_AFTER_DAYS", 5)

@@ -76,6 +76,8 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold ships no typ
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {**dashboard_context(self, request=request), **(extra_context or {})}
+        if context["instead"]:
+            return HttpResponseRedirect(context["instead"])
         response: HttpResponse = super().index(request, context)
         return response
 

@@ -77,8 +77,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class Dashboard:
+    """``instead`` is the address of a page that the visitor needs rather than numbers."""
+
     cards: Sequence[Card] = ()
     charts: Sequence[Chart] = ()
+    instead: str = ""
 
 
 Provider = Callable[[HttpRequest], Dashboard]
@@ -117,4 +120,5 @@ def dashboard_context(site: AdminSite, *, request: HttpRequest) -> dict[str, Any
     return {
         "dashboard_cards": [card for dashboard in dashboards for card in dashboard.cards],
         "dashboard_charts": [chart for dashboard in dashboards for chart in dashboard.charts],
+        "instead": next((dashboard.instead for dashboard in dashboards if dashboard.instead), ""),
     }

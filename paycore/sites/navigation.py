@@ -116,6 +116,9 @@ OPS_GROUPS = (
             "paycore.smspause do_not_disturb_on",
             "paycore.idempotencykey fingerprint",
             "merchants.apikey key",
+            "merchants.webhookendpoint webhook",
+            "merchants.webhookdelivery send",
+            "merchants.webhookevent dynamic_feed",
         ),
     ),
 )

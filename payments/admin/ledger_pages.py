@@ -108,7 +108,9 @@ class PostingAdmin(MoneyPage, ReadOnlyAdmin):
     ) -> tuple["QuerySet[Any]", bool]:
         # The unique key begins with the type: naming the types lets its index find the id.
         found, has_duplicates = super().get_search_results(request, queryset, search_term)
-        return (found.filter(business_type__in=("payment", "refund")) if search_term.strip() else found), has_duplicates
+        if search_term.strip():
+            found = found.filter(business_type__in=("payment", "refund", "discrepancy"))
+        return found, has_duplicates
 
     @admin.display(description=_("Occasion"))
     def what(self, posting: Posting) -> str:

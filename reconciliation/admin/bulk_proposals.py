@@ -10,7 +10,7 @@ from django.contrib.admin import helpers
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -126,7 +126,7 @@ class BulkProposals(ModelAdmin):  # type: ignore[misc]  # Unfold ships no types
             return None
         panel = Panel(
             title=ngettext("%(count)d discrepancy", "%(count)d discrepancies", len(chosen)) % {"count": len(chosen)},
-            headers=(_("Discrepancy"), _("What"), _("Reference"), _("Size"), _("Remedy")),
+            headers=(_("Discrepancy"), _("What"), _("Reference"), pgettext_lazy("discrepancy", "Size"), _("Remedy")),
             rows=[(e.row.id, what_differs(e.row), e.row.reference, size(e.row), e.text) for e in chosen],
             numbers={3},
         )

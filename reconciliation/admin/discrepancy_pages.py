@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -108,7 +108,7 @@ class DiscrepancyAdmin(BulkProposals, ExportedPage, ReadOnlyAdmin):
     def state(self, row: Discrepancy) -> SafeString:
         return label(row.status, str(row.get_status_display()), DISCREPANCY_COLOURS)
 
-    @admin.display(description=_("Size"), ordering="size_minor")
+    @admin.display(description=pgettext_lazy("discrepancy", "Size"), ordering="size_minor")
     def size_shown(self, row: Discrepancy) -> str:
         return size(row)
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.contrib import admin
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from paycore.sites import ops_site
@@ -47,7 +48,7 @@ class ProposalAdmin(MoneyPage, ReadOnlyAdmin):
         row = proposal.discrepancy
         return page_link("ops", "reconciliation_discrepancy", row.id, text=f"{what_differs(row)} · {row.reference}")
 
-    @admin.display(description=_("Size"))
+    @admin.display(description=pgettext_lazy("discrepancy", "Size"))
     def size_shown(self, proposal: Proposal) -> str:
         return size(proposal.discrepancy)
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 from unfold.decorators import action
@@ -245,7 +245,7 @@ def _discrepancies_panel(statement: Statement) -> Panel:
         )
         for row in statement.discrepancies.order_by("status", "id")[:NEWEST]
     ]
-    headers = (_("Discrepancy"), _("What"), _("Status"), _("Reference"), _("Size"))
+    headers = (_("Discrepancy"), _("What"), _("Status"), _("Reference"), pgettext_lazy("discrepancy", "Size"))
     return Panel(title=_("Discrepancies"), headers=headers, rows=rows, numbers={4}, empty=_("Both sides agree."))
 
 

@@ -1,19 +1,17 @@
-"""The comparison: one join in PostgreSQL of the statement's lines with our records of that account and day. Only what
-differs comes back."""
+"""The comparison: one join in PostgreSQL of the lines and the records that did not agree at once. Only what differs
+comes back."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
-from paycore.identifiers import earliest_id
+from reconciliation.matching.records import SETTLED, UNSETTLED, Window
+from reconciliation.matching.totals import Total, Totals, combined
 from reconciliation.statements.models import Statement
 
-LATE = timedelta(days=7)
-"""A payment that took longer to succeed is not looked for by day; a line about it still finds it by number."""
-SLACK = timedelta(days=1)
 WORK_MEMORY = "64MB"
 MAX_DIFFERENCES = 50_000
 
@@ -39,6 +37,7 @@ class Difference:
     ours: Side | None = None
     recorded_at: datetime | None = None
     is_repeat: bool = False
+    lines: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,112 +49,105 @@ class Comparison:
     matched: int
 
 
-# A payment that was taken at once is one line under its own number; one that was held, a line for each capture. The fee
-# is kept for the whole payment, so a part's cannot be told.
-_OURS = """
+# Records that met no line while the file was read, and those that were not looked at then.
+_OURS = f"""
     SELECT p.id AS reference, p.id AS payment, p.captured_minor AS amount, p.fee_minor AS fee, p.currency,
            p.succeeded_at AS at
-    FROM payments_payment AS p
-    WHERE p.gateway_account_id = %(account)s AND p.succeeded_at >= %(start)s AND p.succeeded_at < %(end)s
-        AND p.id >= %(first_payment)s AND p.id < %(last_payment)s AND p.captured_minor > 0
-        AND NOT EXISTS (SELECT FROM payments_capture AS c WHERE c.payment_id = p.id)
-    UNION ALL
-    SELECT c.id, p.id, c.amount_minor, CASE WHEN p.captured_minor = c.amount_minor THEN p.fee_minor END, p.currency,
-           c.created_at
-    FROM payments_capture AS c JOIN payments_payment AS p ON p.id = c.payment_id
-    WHERE c.status = 'succeeded' AND c.created_at >= %(start)s AND c.created_at < %(end)s
-        AND c.id >= %(first_capture)s AND p.gateway_account_id = %(account)s
-    UNION ALL
-    SELECT r.id, r.payment_id, -r.amount_minor, 0, r.currency, r.succeeded_at
-    FROM payments_refund AS r JOIN payments_payment AS p ON p.id = r.payment_id
-    WHERE r.status = 'succeeded' AND r.succeeded_at >= %(start)s AND r.succeeded_at < %(end)s
-        AND r.id >= %(first_refund)s AND p.gateway_account_id = %(account)s
-"""
+    FROM payments_payment AS p WHERE p.id IN (SELECT reference FROM {{stage}}_ours) AND {SETTLED}
+    UNION ALL {UNSETTLED}
+"""  # noqa: S608 — constants
 _JOIN = """
+    CREATE TEMP TABLE reconciliation_ours ON COMMIT DROP AS {ours};
     CREATE TEMP TABLE reconciliation_differences ON COMMIT DROP AS
     SELECT coalesce(s.reference, o.reference) AS reference, s.line, s.kind, s.payment AS said_payment,
            s.amount AS their_amount, s.fee AS their_fee, s.currency AS their_currency,
            o.payment, o.amount AS our_amount, o.fee AS our_fee, o.currency AS our_currency, o.at
-    FROM {stage} AS s FULL OUTER JOIN ({ours}) AS o ON o.reference = s.reference
+    FROM {stage} AS s FULL OUTER JOIN reconciliation_ours AS o ON o.reference = s.reference
     WHERE s.line IS NULL OR o.reference IS NULL
         OR s.amount <> o.amount OR s.fee <> o.fee OR s.currency <> o.currency
 """
-_THEIR_TOTALS = """
+# A line without a record, though there is one that would have been left over: it met another line.
+_MET = f"""
+    CREATE TEMP TABLE reconciliation_met ON COMMIT DROP AS
+    SELECT DISTINCT p.id AS reference FROM payments_payment AS p
+    WHERE p.id IN (SELECT reference FROM reconciliation_differences WHERE at IS NULL) AND {SETTLED}
+"""  # noqa: S608 — constants
+_TOTALS = """
     SELECT currency, count(*), coalesce(sum(amount) FILTER (WHERE amount > 0), 0),
            coalesce(sum(amount) FILTER (WHERE amount < 0), 0), coalesce(sum(fee), 0)
-    FROM {stage} GROUP BY currency
+    FROM {table} GROUP BY currency
 """
-_OUR_TOTALS = """
-    SELECT currency, count(*), coalesce(sum(amount) FILTER (WHERE amount > 0), 0),
-           coalesce(sum(amount) FILTER (WHERE amount < 0), 0), coalesce(sum(fee), 0)
-    FROM ({ours}) AS o GROUP BY currency
-"""
-# Of a number that comes more than once, the first line counts; what the others add up to is one difference. Hashes are
-# grouped rather than texts, which costs half; the few that meet by chance fall out when the texts are grouped.
+# Of a number that comes more than once, one line counts: that which agrees with the record, or else the first. What the
+# others add up to is one difference. Hashes are grouped rather than texts, which costs half; the few that are alike by
+# chance fall out when the texts are grouped.
 _REPEATS = """
     CREATE TEMP TABLE reconciliation_repeats ON COMMIT DROP AS
     WITH suspects AS MATERIALIZED (
         SELECT * FROM {stage} WHERE hashtextextended(reference, 0) IN (
             SELECT hashtextextended(reference, 0) FROM {stage} GROUP BY 1 HAVING count(*) > 1
-        )
+        ) OR reference IN (SELECT reference FROM reconciliation_met)
+    ), judged AS (
+        SELECT s.*, m.reference IS NOT NULL AS is_met,
+               coalesce(s.amount = o.amount AND s.fee = coalesce(o.fee, s.fee)
+                        AND s.currency = o.currency, false) AS agrees
+        FROM suspects AS s LEFT JOIN reconciliation_met AS m ON m.reference = s.reference
+        LEFT JOIN reconciliation_ours AS o ON o.reference = s.reference
     ), numbered AS (
-        SELECT *, row_number() OVER again AS nth, min(line) OVER again AS first_line
-        FROM suspects WINDOW again AS (PARTITION BY reference ORDER BY line)
+        SELECT *, row_number() OVER again AS nth, first_value(line) OVER again AS first_line
+        FROM judged WINDOW again AS (PARTITION BY reference ORDER BY agrees DESC, line)
     )
-    SELECT reference, min(first_line) AS first_line, min(line) AS line, min(kind::text) AS kind,
-           min(payment) AS payment, min(currency) AS currency, sum(amount) AS amount, sum(fee) AS fee
-    FROM numbered WHERE nth > 1 GROUP BY reference
+    SELECT reference, CASE WHEN bool_or(is_met) THEN 0 ELSE min(first_line) END AS counted_line, min(line) AS line,
+           min(kind::text) AS kind, min(payment) AS payment, min(currency) AS currency, sum(amount) AS amount,
+           sum(fee) AS fee, count(*) AS lines
+    FROM numbered WHERE nth > 1 OR is_met GROUP BY reference
 """
 
 
-def compare(statement: Statement, *, start: datetime, end: datetime) -> Comparison:
-    """In the running transaction; the lines are staged. ``start`` and ``end`` (aware) bound our records."""
-    window = _window(statement, start=start, end=end)
+def compare(statement: Statement, *, window: Window, theirs: Totals) -> Comparison:
+    """In the running transaction; what is left over is staged, and all lines come to ``theirs``."""
+    stage = statement.stage_table
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
-        cursor.execute("DROP TABLE IF EXISTS reconciliation_differences, reconciliation_repeats")
-        cursor.execute(_JOIN.format(stage=statement.stage_table, ours=_OURS), window)
+        cursor.execute(_DROP)
+        cursor.execute(_JOIN.format(stage=stage, ours=_OURS.format(stage=stage)), window.parameters)
         found = cursor.rowcount
-        theirs = _totals(cursor, _THEIR_TOTALS.format(stage=statement.stage_table), {})
-        ours = _totals(cursor, _OUR_TOTALS.format(ours=_OURS), window)
-        lines, records = _count(theirs), _count(ours)
+        lines_left = _totals(cursor, _TOTALS.format(table=stage))
+        records_left = _totals(cursor, _TOTALS.format(table="reconciliation_ours"))
         differences: list[Difference] = []
         if found <= MAX_DIFFERENCES:
-            counts = _counts(cursor)
-            if _may_repeat(counts, lines=lines, records=records):
+            cursor.execute(_MET, window.parameters)
+            has_met = cursor.rowcount > 0
+            if has_met or _may_repeat(_counts(cursor), lines=_count(lines_left), records=_count(records_left)):
                 differences += _take_repeats(cursor, statement)
             differences += _rest(cursor)
+    # What met is alike on both sides.
+    ours = combined([(theirs, 1), (lines_left, -1), (records_left, 1)])
+    lines = _count(theirs)
     return Comparison(
         differences=differences,
         is_too_much=found > MAX_DIFFERENCES,
-        totals={"theirs": theirs, "ours": ours},
+        totals={"theirs": _plain(theirs), "ours": _plain(ours)},
         lines=lines,
-        matched=lines - sum(1 for difference in differences if difference.theirs is not None),
+        matched=lines - sum(difference.lines for difference in differences if difference.theirs is not None),
     )
 
 
-def _window(statement: Statement, *, start: datetime, end: datetime) -> Mapping[str, Any]:
-    """Ids carry the time at which they were made: the day is a stretch of the primary key."""
-    first, last = start - LATE, end + SLACK
-    return {
-        "account": statement.gateway_account_id,
-        "start": start,
-        "end": end,
-        "first_payment": earliest_id("pay", first),
-        "last_payment": earliest_id("pay", last),
-        "first_capture": earliest_id("cap", first),
-        "first_refund": earliest_id("ref", first),
-    }
+_DROP = """
+    DROP TABLE IF EXISTS reconciliation_ours, reconciliation_differences, reconciliation_met, reconciliation_repeats
+"""
 
 
-def _totals(cursor: Any, sql: str, parameters: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    cursor.execute(sql, parameters)
-    names = ("count", "taken_minor", "given_back_minor", "fee_minor")
-    return {row[0]: dict(zip(names, map(int, row[1:]), strict=True)) for row in cursor.fetchall()}
+def _plain(totals: Totals) -> dict[str, dict[str, int]]:
+    return {currency: asdict(total) for currency, total in totals.items()}
 
 
-def _count(totals: Mapping[str, Mapping[str, int]]) -> int:
-    return sum(total["count"] for total in totals.values())
+def _totals(cursor: Any, sql: str) -> Totals:
+    cursor.execute(sql)
+    return {row[0]: Total(*map(int, row[1:])) for row in cursor.fetchall()}
+
+
+def _count(totals: Totals) -> int:
+    return sum(total.count for total in totals.values())
 
 
 def _counts(cursor: Any) -> tuple[int, int, int]:
@@ -179,9 +171,9 @@ def _take_repeats(cursor: Any, statement: Statement) -> list[Difference]:
     cursor.execute(_REPEATS.format(stage=statement.stage_table))
     cursor.execute(
         "DELETE FROM reconciliation_differences AS d USING reconciliation_repeats AS r"
-        " WHERE d.reference = r.reference AND d.line > r.first_line"
+        " WHERE d.reference = r.reference AND d.line <> r.counted_line"
     )
-    cursor.execute("SELECT reference, kind, payment, line, amount, fee, currency FROM reconciliation_repeats")
+    cursor.execute("SELECT reference, kind, payment, line, amount, fee, currency, lines FROM reconciliation_repeats")
     return [
         Difference(
             reference=reference,
@@ -190,8 +182,9 @@ def _take_repeats(cursor: Any, statement: Statement) -> list[Difference]:
             line=line,
             theirs=Side(int(amount), int(fee), currency),
             is_repeat=True,
+            lines=lines,
         )
-        for reference, kind, payment, line, amount, fee, currency in cursor.fetchall()
+        for reference, kind, payment, line, amount, fee, currency, lines in cursor.fetchall()
     ]
 
 

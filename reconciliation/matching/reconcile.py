@@ -3,7 +3,7 @@ the next worker begins again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import connection, transaction
@@ -23,8 +23,10 @@ from reconciliation.discrepancies.recording import record_findings
 from reconciliation.errors import StatementBusy, StatementHasNoFile, StatementRefused
 from reconciliation.events import StatementFailed, StatementMatched
 from reconciliation.matching.comparing import Comparison, Difference, compare
+from reconciliation.matching.records import Window, window_of
 from reconciliation.matching.sorting import Sorted, sort_out
 from reconciliation.matching.staging import drop_stage, stage
+from reconciliation.matching.totals import Totals
 from reconciliation.statements.files import newest_file, request_rerun
 from reconciliation.statements.layouts import LAYOUTS, Layout
 from reconciliation.statements.models import CarriedRecord, Statement, StatementFile
@@ -47,9 +49,16 @@ def reconcile(statement_id: str) -> Statement:
             return statement
         layout = layout_of(statement)
         try:
-            stage(statement, file, layout, on_progress=lambda lines: _note_progress(statement, lines=lines))
+            window = _window(statement, layout)
+            theirs = stage(
+                statement,
+                file,
+                layout,
+                window=window,
+                on_progress=lambda lines: _note_progress(statement, lines=lines),
+            )
             if _mark_parsed(statement, file):
-                _compare(statement, file, layout)
+                _compare(statement, file, layout, window=window, theirs=theirs)
         except StatementRefused as refusal:
             _fail(statement, file, refusal)
         finally:
@@ -112,18 +121,28 @@ def _mark_parsed(statement: Statement, file: StatementFile) -> bool:
     )
 
 
-def _compare(statement: Statement, file: StatementFile, layout: Layout) -> None:
-    """One short transaction: all of the comparison's effects, or none."""
+def _window(statement: Statement, layout: Layout) -> Window:
+    return window_of(statement, start=layout.begins(statement.day), end=_end(statement, layout), now=database_now())
+
+
+def _end(statement: Statement, layout: Layout) -> datetime:
+    ends = layout.ends(statement.day)
+    return min(statement.covers_until or ends, ends)
+
+
+def _compare(statement: Statement, file: StatementFile, layout: Layout, *, window: Window, theirs: Totals) -> None:
+    """One short transaction: all of the comparison's effects, or none. Another part of the day than was read for is
+    for the next worker."""
     with transaction.atomic():
         locked = Statement.objects.select_for_update(no_key=True).get(id=statement.id)
-        if locked.status != Statement.Status.PARSED or locked.revision != file.revision:
+        is_another = locked.revision != file.revision or _end(locked, layout) != window.end
+        if locked.status != Statement.Status.PARSED or is_another:
             return
-        end = min(locked.covers_until or layout.ends(locked.day), layout.ends(locked.day))
-        comparison = compare(locked, start=layout.begins(locked.day), end=end)
+        comparison = compare(locked, window=window, theirs=theirs)
         if comparison.is_too_much:
             raise StatementRefused("too_many_differences")
         _undo_carrying(locked)
-        found = sort_out(locked, comparison.differences, end=end)
+        found = sort_out(locked, comparison.differences, end=window.end)
         _carry(locked, found)
         _resolve_found(locked, found.early)
         unresolved = record_findings(locked, found.findings)

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from paycore.identifiers import PrefixedIdField
 from reconciliation import transitions
@@ -18,7 +19,7 @@ class Statement(models.Model):
 
     class Status(models.TextChoices):
         EXPECTED = "expected", _("Not received")
-        FETCHED = "fetched", _("Received")
+        FETCHED = "fetched", pgettext_lazy("statement", "Received")
         PARSED = "parsed", _("Read")
         MATCHED = "matched", _("Compared")
         CLOSED = "closed", _("Closed")
@@ -168,7 +169,11 @@ class CarriedRecord(models.Model):
         Statement, on_delete=models.PROTECT, related_name="carried", verbose_name=_("first looked for in")
     )
     decided_by = models.ForeignKey(
-        Statement, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("decided by")
+        Statement,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        verbose_name=pgettext_lazy("statement", "decided by"),
     )
 
     class Meta:

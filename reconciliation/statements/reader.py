@@ -1,16 +1,18 @@
 """Reads a statement's bytes in one pass: by header name, in stretches, with nothing guessed and nothing skipped.
 
-The usual stretch has no quotes and is cut by C code; from the first quote on, the csv module reads. Either way each
-line becomes ``line,reference,kind,payment,amount,fee,currency`` as CSV for COPY; whatever cannot be believed refuses
-the whole file. A cell is data: a formula is a reference like any other.
+The usual stretch has no quotes and is cut by one split; from the first quote on, the csv module reads. Either way every
+line is proved; whatever cannot be believed refuses the whole file. A cell is data: a formula is a reference like any
+other.
 """
 
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
+from operator import contains
 
 from paycore.money import CURRENCIES
 from reconciliation.errors import StatementRefused
@@ -20,20 +22,90 @@ MAX_LINE_CHARACTERS = 64 * 1024
 MAX_REFERENCE_CHARACTERS = 128
 MAX_AMOUNT_CHARACTERS = 16
 MAX_LINES = 20_000_000
+STRETCH_BYTES = 128 * 1024
+"""So little that a stretch's cells stay in the processor's cache: a megabyte at a time took half as long again."""
+
+
+class _Cells(ABC):
+    """Some lines' cells, by the header's names. ``first_line`` is the number of the first of ``count`` lines."""
+
+    def __init__(self, header: list[str], *, first_line: int, count: int) -> None:
+        self.header, self.first_line, self.count = header, first_line, count
+
+    @abstractmethod
+    def column(self, index: int) -> list[str]: ...
+
+    @abstractmethod
+    def cell(self, position: int, index: int) -> str: ...
+
+    def row(self, position: int) -> dict[str, str]:
+        return {name: self.cell(position, index) for index, name in enumerate(self.header)}
+
+
+class _CutCells(_Cells):
+    """A text that was split at the delimiters only: the last cell of a line and the first of the next are one piece,
+    with the line's end in it. Cutting those as well would cost as much as all the rest."""
+
+    def __init__(self, header: list[str], flat: list[str], *, first_line: int) -> None:
+        self._flat, self._step = flat, len(header) - 1
+        super().__init__(header, first_line=first_line, count=(len(flat) - 1) // self._step)
+
+    def column(self, index: int) -> list[str]:
+        if 0 < index < self._step:
+            return self._flat[index :: self._step]
+        return [self.cell(position, index) for position in range(self.count)]
+
+    def cell(self, position: int, index: int) -> str:
+        text = self._flat[position * self._step + index]
+        if index == 0 and position > 0:
+            return text.partition("\n")[2]
+        return text.partition("\n")[0].removesuffix("\r") if index == self._step else text
+
+
+class _RowCells(_Cells):
+    def __init__(self, header: list[str], rows: list[list[str]], *, first_line: int) -> None:
+        self._rows = rows
+        super().__init__(header, first_line=first_line, count=len(rows))
+
+    def column(self, index: int) -> list[str]:
+        return [row[index] for row in self._rows]
+
+    def cell(self, position: int, index: int) -> str:
+        return self._rows[position][index]
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Lines ready for COPY; ``lines`` counts those read so far, the header left out."""
+    """Some proved lines, column by column; ``lines`` counts those read so far, the header left out."""
 
-    text: str
+    references: list[str]
+    amounts: list[str]
+    fees: list[str]
+    currencies: list[str]
     lines: int
+    _cells: _Cells
+    _layout: Layout
+
+    def row(self, position: int) -> tuple[str, ...]:
+        """Of one line its number, reference, kind, payment (empty: the reference is one), amount, fee, currency."""
+        cells, layout, reference = self._cells, self._layout, self.references[position]
+        payment = cells.cell(position, cells.header.index(layout.payment_reference))
+        kind = cells.cell(position, cells.header.index(layout.kind))
+        return (
+            str(cells.first_line + position),
+            reference,
+            layout.kinds.get(kind, OTHER),
+            "" if payment == reference else payment,
+            self.amounts[position],
+            self.fees[position],
+            self.currencies[position],
+        )
 
 
 def read_statement(pieces: Iterable[bytes], layout: Layout) -> Iterator[Stretch]:
     """Raises :class:`StatementRefused` at the first thing that is wrong."""
     for cells in _Reader(layout).stretches(pieces):
-        yield Stretch(_for_copy(cells, layout), cells.first_line + cells.count - 2)
+        yield _proved(cells, layout)
 
 
 def pick_lines(pieces: Iterable[bytes], layout: Layout, *, numbers: set[int]) -> dict[int, dict[str, str]]:
@@ -45,24 +117,6 @@ def pick_lines(pieces: Iterable[bytes], layout: Layout, *, numbers: set[int]) ->
         if len(picked) == len(numbers):
             break
     return picked
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """Some lines' cells, one after the other; ``stride`` of them a line, of which the header's come first."""
-
-    header: list[str]
-    flat: list[str]
-    stride: int
-    first_line: int
-    count: int
-
-    def column(self, name: str) -> list[str]:
-        return self.flat[self.header.index(name) : self.count * self.stride : self.stride]
-
-    def row(self, position: int) -> dict[str, str]:
-        start = position * self.stride
-        return dict(zip(self.header, self.flat[start : start + len(self.header)], strict=True))
 
 
 class _Reader:
@@ -88,21 +142,19 @@ class _Reader:
             raise StatementRefused("empty_file")
 
     def _cut(self, text: str) -> _Cells:
-        """All cells at once: a mark after each line must come at every place where a line ends, and nowhere else."""
-        delimiter, width = self._layout.delimiter, len(self._header)
-        count, stride = text.count("\n"), width + 1
-        flat = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
-        if len(flat) != count * stride + 1 or flat[width::stride].count("\n") != count:
-            wrong = next(i for i, line in enumerate(text.split("\n")) if line.count(delimiter) != width - 1)
+        """There are as many line ends as lines: so when each piece that must have one has one, no other has."""
+        delimiter, step = self._layout.delimiter, len(self._header) - 1
+        count, flat = text.count("\n"), text.split(delimiter)
+        if len(flat) != count * step + 1 or not all(map(contains, flat[step::step], repeat("\n"))):
+            wrong = next(i for i, line in enumerate(text.split("\n")) if line.count(delimiter) != step)
             raise StatementRefused("wrong_number_of_fields", line=self._next_line + wrong)
-        return self._counted(flat, stride=stride, count=count)
+        return self._counted(_CutCells(self._header, flat, first_line=self._next_line))
 
-    def _counted(self, flat: list[str], *, stride: int, count: int) -> _Cells:
-        first = self._next_line
-        self._next_line += count
+    def _counted(self, cells: _Cells) -> _Cells:
+        self._next_line += cells.count
         if self._next_line > MAX_LINES + 2:
             raise StatementRefused("too_many_lines", line=self._next_line)
-        return _Cells(self._header, flat, stride, first, count)
+        return cells
 
     def _read_header(self, names: list[str]) -> None:
         self._header, self._next_line = [name.strip() for name in names], 2
@@ -113,23 +165,24 @@ class _Reader:
             raise StatementRefused("column_twice", line=1)
 
     def _quoted(self, text: str, rest: Iterator[str]) -> Iterator[_Cells]:
-        lines = chain.from_iterable(io.StringIO(part, newline="\n") for part in chain([text], rest))
+        parts = (part.replace("\r\n", "\n") for part in chain([text], rest))
+        lines = chain.from_iterable(io.StringIO(part, newline="\n") for part in parts)
         reader = csv.reader(lines, delimiter=self._layout.delimiter, strict=True)
         rows: list[list[str]] = []
         try:
             if not self._header:
                 self._read_header(next(reader, []))
             while rows := list(islice(reader, 5_000)):
-                yield self._counted(self._flattened(rows), stride=len(self._header), count=len(rows))
+                self._count_fields(rows)
+                yield self._counted(_RowCells(self._header, rows, first_line=self._next_line))
         except csv.Error as error:
             at = self._next_line + reader.line_num if self._next_line < 3 else self._next_line
             raise StatementRefused("not_csv", line=at, detail=str(error)[:100]) from error
 
-    def _flattened(self, rows: list[list[str]]) -> list[str]:
+    def _count_fields(self, rows: list[list[str]]) -> None:
         for position, row in enumerate(rows):
             if len(row) != len(self._header):
                 raise StatementRefused("wrong_number_of_fields", line=self._next_line + position)
-        return list(chain.from_iterable(rows))
 
     def _decoded(self, pieces: Iterable[bytes]) -> Iterator[str]:
         """A byte order mark is no text; what is not in the agreed encoding is refused, not repaired."""
@@ -137,7 +190,8 @@ class _Reader:
         decoder = codecs.getincrementaldecoder(encoding)("strict")
         try:
             for piece in pieces:
-                yield _checked(decoder.decode(piece))
+                for start in range(0, len(piece), STRETCH_BYTES):
+                    yield _checked(decoder.decode(piece[start : start + STRETCH_BYTES]))
             yield _checked(decoder.decode(b"", final=True))
         except UnicodeDecodeError as error:
             raise StatementRefused("wrong_encoding", line=self._next_line) from error
@@ -150,8 +204,7 @@ class _Reader:
             if not feed:
                 left += text
             else:
-                whole = left + head + "\n"
-                yield whole.replace("\r\n", "\n") if "\r" in whole else whole
+                yield left + head + feed
                 left = tail
             if len(left) > MAX_LINE_CHARACTERS:
                 raise StatementRefused("line_too_long", line=self._next_line)
@@ -165,42 +218,28 @@ def _checked(text: str) -> str:
     return text
 
 
-def _for_copy(cells: _Cells, layout: Layout) -> str:
+def _proved(cells: _Cells, layout: Layout) -> Stretch:
     first_line = cells.first_line
-    references, payments, kinds, amounts, fees, currencies = map(cells.column, layout.required)
-    _check(references, first_line=first_line, is_wrong=_is_bad_reference, code="bad_reference")
-    _check(payments, first_line=first_line, is_wrong=_is_too_long, code="bad_reference")
-    _check_numbers(amounts, first_line=first_line)
-    _check_numbers(fees, first_line=first_line)
+    references, payments, _kinds, amounts, fees, currencies = (
+        cells.column(cells.header.index(name)) if name != layout.kind else [] for name in layout.required
+    )
+    if not all(references):
+        raise StatementRefused("bad_reference", line=first_line + references.index(""))
+    for values in (references, payments):
+        _check_lengths(values, first_line=first_line)
+    for values in (amounts, fees):
+        _check_numbers(values, first_line=first_line)
     unknown = set(currencies) - CURRENCIES.keys()
     if unknown:
         at = next(i for i, currency in enumerate(currencies) if currency in unknown)
         raise StatementRefused("bad_currency", line=first_line + at, detail=currencies[at][:20])
-    codes = {word: layout.kinds.get(word, OTHER) for word in set(kinds)}
-    others: Iterable[str] = repeat("", cells.count)
-    if references != payments:
-        others = ["" if payment == own else payment for payment, own in zip(payments, references, strict=True)]
-    numbers = map(str, range(first_line, first_line + cells.count))
-    columns = (numbers, references, map(codes.__getitem__, kinds), others, amounts, fees, currencies)
-    lines = zip(*columns, strict=True)
-    if _needs_quotes(references) or _needs_quotes(payments):
-        return _written(lines)
-    return "\n".join(map(",".join, lines)) + "\n"
+    return Stretch(references, amounts, fees, currencies, first_line + cells.count - 2, cells, layout)
 
 
-def _check(values: Sequence[str], *, first_line: int, is_wrong: Callable[[str], bool], code: str) -> None:
-    # The longest and the shortest tell of all of them.
-    if is_wrong(max(values, key=len)) or is_wrong(min(values, key=len)):
-        at = next(i for i, value in enumerate(values) if is_wrong(value))
-        raise StatementRefused(code, line=first_line + at)
-
-
-def _is_bad_reference(value: str) -> bool:
-    return not 0 < len(value) <= MAX_REFERENCE_CHARACTERS
-
-
-def _is_too_long(value: str) -> bool:
-    return len(value) > MAX_REFERENCE_CHARACTERS
+def _check_lengths(values: Sequence[str], *, first_line: int) -> None:
+    if len(max(values, key=len)) > MAX_REFERENCE_CHARACTERS:
+        at = next(i for i, value in enumerate(values) if len(value) > MAX_REFERENCE_CHARACTERS)
+        raise StatementRefused("bad_reference", line=first_line + at)
 
 
 def _is_bad_number(value: str) -> bool:
@@ -219,14 +258,3 @@ def _check_numbers(values: Sequence[str], *, first_line: int) -> None:
     if any(map(_is_bad_number, suspects)):
         at, value = next((i, value) for i, value in enumerate(values) if _is_bad_number(value))
         raise StatementRefused("bad_amount", line=first_line + at, detail=value[:20])
-
-
-def _needs_quotes(values: Sequence[str]) -> bool:
-    together = "".join(values)
-    return any(mark in together for mark in ',"\n\r')
-
-
-def _written(lines: Iterable[tuple[str, ...]]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(lines)
-    return text.getvalue()

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -55,7 +55,10 @@ def sentence(limit: PaymentLimit) -> str:
         only.append(gettext("identity level: %(level)s") % {"level": limit.get_kyc_level_display()})
     if limit.method:
         only.append(gettext("method %(name)s") % {"name": limit.method})
-    return " ".join(filter(None, [said, gettext("Only for: %(what)s.") % {"what": ", ".join(only)} if only else ""]))
+    if not only:
+        return said
+    what = pgettext("between the items of a list", ", ").join(only)
+    return gettext("%(limit)s Only for: %(what)s.") % {"limit": said, "what": what}
 
 
 class PaymentLimitForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when it runs

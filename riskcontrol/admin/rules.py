@@ -26,7 +26,7 @@ from riskcontrol.admin.own_pages import console_page
 from riskcontrol.admin.panels import action_label
 from riskcontrol.admin.rule_versions import versions_panel
 from riskcontrol.admin.tryout import TryoutForm, tryout_panels
-from riskcontrol.facts import FACTS, NUMBER, TEXT, TEXTS, YES_NO
+from riskcontrol.facts import FACTS, TYPE_NAMES
 from riskcontrol.language import check_expression
 from riskcontrol.models import Action, Rule
 from riskcontrol.models.rules import MAX_DELAY_SECONDS, Mode
@@ -34,7 +34,6 @@ from riskcontrol.queries import HitCounts, hit_counts
 from riskcontrol.rule_modes import set_mode
 from riskcontrol.rules import forget_rules
 
-FACT_TYPES = {NUMBER: _("number"), TEXT: _("text"), YES_NO: _("yes/no"), TEXTS: _("texts")}
 MODE_COLOURS = {"active": "success", "shadow": "info", "off": "default"}
 
 
@@ -187,7 +186,7 @@ class RuleAdmin(FactsPage):
         return (shown, versions_panel(row))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **options: Any) -> HttpResponse:
-        context["facts"] = [(fact, FACT_TYPES.get(fact.type, fact.type)) for fact in FACTS]
+        context["facts"] = [(fact, TYPE_NAMES[fact.type]) for fact in FACTS]
         if request.user.has_perm("riskcontrol.view_decision"):
             context["tryout"] = TryoutForm()
             context["tryout_address"] = reverse("ops:riskcontrol_rule_tryout")

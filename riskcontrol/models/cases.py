@@ -67,4 +67,4 @@ class Case(models.Model):
         indexes: ClassVar = [models.Index(fields=["object_id"], name="case_by_object")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.object_id}"
+        return f"{self.get_kind_display()} {self.object_id}"

@@ -66,7 +66,7 @@ class Decision(models.Model):
         triggers: ClassVar = [pgtrigger.Protect(name="append_only", operation=APPEND_ONLY)]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.subject_id}"
+        return f"{self.get_action_display()} {self.subject_id}"
 
 
 class Hit(models.Model):

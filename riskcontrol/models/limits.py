@@ -5,10 +5,12 @@ from typing import ClassVar
 import pghistory
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import KycLevel
 from paycore.identifiers import PrefixedIdField
+from paycore.money import Money
 
 
 @pghistory.track()
@@ -87,8 +89,10 @@ class PaymentLimit(models.Model):
         ]
 
     def __str__(self) -> str:
-        bound = f"{self.max_amount_minor} {self.currency}" if self.max_count is None else str(self.max_count)
-        return f"{self.get_kind_display()}: {bound}"
+        if self.max_amount_minor is not None:
+            most = Money(self.max_amount_minor, self.currency).format(get_language() or "en")
+            return f"{self.get_kind_display()}: {most}"
+        return f"{self.get_kind_display()}: {self.max_count}"
 
 
 class Usage(models.Model):

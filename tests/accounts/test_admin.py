@@ -62,9 +62,10 @@ def test_clerk_cannot_give_rights_away_or_change_an_address(clerk: User) -> None
     assert (ada.name, ada.is_staff, ada.is_superuser, ada.email) == ("Ada", False, False, "ada@example.com")
 
 
+@pytest.mark.parametrize("is_superuser", [True, False])
 @pytest.mark.parametrize("action", ["change/", "password/", "delete/"])
-def test_clerk_cannot_touch_a_superuser(clerk: User, action: str) -> None:
-    root = UserFactory(is_staff=True, is_superuser=True)
+def test_clerk_cannot_touch_a_colleague(clerk: User, action: str, is_superuser: bool) -> None:
+    root = UserFactory(is_staff=True, is_superuser=is_superuser)
     before = User.objects.values().get(pk=root.pk)
     form: dict[str, Any] = {"name": "x", "password1": "a long enough phrase", "password2": "a long enough phrase"}
     assert signed_in(clerk).post(f"{LIST}{root.pk}/{action}", form).status_code == 403

@@ -15,7 +15,6 @@ from accounts.kyc.services import (
     approve_identity,
     delete_documents,
     due_cases,
-    note_phone_unverified,
     note_phone_verified,
     open_document,
     reject_identity,
@@ -197,13 +196,12 @@ def test_few_documents_a_month(app: App, ada: User, reviewer: User) -> None:
     assert KycCase.objects.count() == MAX_CASES
 
 
-def test_a_verified_phone_is_level_one_and_losing_it_is_none(ada: User) -> None:
+def test_a_verified_phone_is_level_one(ada: User) -> None:
     User.objects.filter(pk=ada.pk).update(phone="+33611223344")
     assert note_phone_verified(user_id=ada.pk) == 1
     assert level_of(ada) == 1
-    assert note_phone_unverified(user_id=ada.pk) == 0
-    assert level_of(ada) == 0
-    assert EventRecord.objects.filter(name="user.kyc_level_changed").count() == 2
+    assert note_phone_verified(user_id=ada.pk) == 1
+    assert EventRecord.objects.filter(name="user.kyc_level_changed").count() == 1
 
 
 def test_a_revoked_approval_falls_back_to_what_else_is_known(app: App, ada: User, reviewer: User) -> None:

@@ -211,3 +211,12 @@ def test_erasures_are_listed_and_cancelled(clerk: User) -> None:
     act(clerk, erasure, "cancel")
     erasure.refresh_from_db()
     assert erasure.status == "canceled"
+
+
+def test_a_document_number_is_for_those_who_decide(clerk: User, onlooker: User) -> None:
+    case = check_of(UserFactory(), number="ZQ77XK1")
+    page = reverse("ops:accounts_kyccase_change", args=[quote(case.id)])
+    assert "ZQ77XK1" in signed_in(clerk).get(page).content.decode()
+    seen = signed_in(onlooker).get(page)
+    assert seen.status_code == 200
+    assert "ZQ77XK1" not in seen.content.decode()

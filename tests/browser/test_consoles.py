@@ -17,8 +17,9 @@ from payments.orders.models import Payment, Refund
 from payments.orders.services import OrderDraft, OrderLine, create_order
 from payments.routing.models import GatewayAccount
 from tests.browser.conftest import World, watch
+from tests.browser.test_signing_in import enter
 from tests.merchants.factories import make_member, make_user
-from tests.phone import PASSWORD, Phone
+from tests.phone import Phone
 
 
 @pytest.fixture
@@ -35,13 +36,7 @@ def paid(address: str, merchant: Merchant, account: GatewayAccount) -> Payment:
 
 
 def sign_in(page: Page, address: str, *, site: str, user: User) -> None:
-    phone = Phone.of(user)
-    page.goto(f"{address}/{site}/")
-    page.locator("input[name=username]").fill(str(user.email))
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
-    page.get_by_label("Code").fill(phone.code())
-    page.get_by_role("button", name="Continue").click()
+    enter(page, address, site=site, user=user, phone=Phone.of(user))
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 

@@ -38,6 +38,27 @@ CUTS: dict[str, dict[str, Cut]] = {
         "after_apply": Cut("payments.orders.statements:apply", "after"),
         "before_answer": Cut("payments.orders.payment_views:answer", "before"),
     },
+    "hold": {
+        "in_begin": Cut("payments.orders.statements:begin", "uncommitted"),
+        "before_case": Cut("payments.orders.charging:open_case", "before"),
+        "in_hold": Cut("payments.orders.charging:_hold", "uncommitted"),
+        "after_hold": Cut("payments.orders.charging:_hold", "after"),
+        "before_answer": Cut("payments.orders.payment_views:answer", "before"),
+    },
+    "send_held": {
+        "before_mark": Cut("payments.orders.holds:_send", "before"),
+        "in_mark": Cut("payments.orders.models:Payment.save", "uncommitted"),
+        "after_mark": Cut("payments.orders.holds:submit", "before"),
+        "bytes_sent": _BYTES_SENT,
+        "answer_received": Cut("payments.orders.charging:ask", "after"),
+        "in_apply": Cut("payments.orders.statements:apply", "uncommitted"),
+        "after_apply": Cut("payments.orders.statements:apply", "after"),
+    },
+    "withdraw_held": {
+        "in_apply": Cut("payments.orders.statements:apply", "uncommitted"),
+        "in_withdraw": Cut("payments.orders.holds:withdraw_held", "uncommitted"),
+        "after_withdraw": Cut("payments.orders.holds:_end_review", "after"),
+    },
     "refund": {
         "in_reserve": Cut("payments.orders.views:request_refund", "after"),
         "after_reserve": Cut("paycore.api:run_atomically", "after"),

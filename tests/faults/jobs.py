@@ -7,7 +7,7 @@ from django.conf import settings
 
 from merchants.webhooks.delivery import deliver_due
 from paycore import outbox
-from payments.tasks import advance_refunds
+from payments.tasks import advance_refunds, sync_pending_payments
 from tests.actors import MerchantServer
 from tests.faults.cuts import CUTS, Cut, arm
 from tests.faults.doomed import GATEWAY_DEADLINE_SECONDS
@@ -45,6 +45,10 @@ def _drain(_job: dict[str, Any]) -> Any:
     return outbox.drain()
 
 
+def _sync(_job: dict[str, Any]) -> Any:
+    return sync_pending_payments()
+
+
 def _webhooks(_job: dict[str, Any]) -> Any:
     settings.PAYCORE_WEBHOOKS_ALLOW_PRIVATE = True  # the receiver is on this machine
     return deliver_due()
@@ -52,6 +56,9 @@ def _webhooks(_job: dict[str, Any]) -> Any:
 
 JOBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "pay": _post,
+    "hold": _post,
+    "send_held": _sync,
+    "withdraw_held": _sync,
     "refund": _refund,
     "capture": _post,
     "cancel": _post,

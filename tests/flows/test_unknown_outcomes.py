@@ -1,16 +1,17 @@
 """Silence is not failure: it is asked about until somebody knows. Only "nothing happened" tries the next account."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from paycore.clock import database_now
+from payments import tasks
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.gateways.sandbox.transport import SandboxTransport
 from payments.orders.models import Order, Payment
 from payments.orders.schedule import QUERY_DELAYS_SECONDS
-from payments.orders.syncing import due_payments
+from payments.orders.syncing import due_payments, sync_payment
 from payments.routing.models import GatewayAccount
 from riskcontrol.models import Case
 from tests.actors import MerchantServer, assert_books_are_whole, deliver_callbacks, run_background, sync
@@ -43,6 +44,26 @@ def test_silence_and_answers_nobody_can_trust_leave_the_outcome_unknown(
     assert waiting.next_attempt_at is not None
     assert timedelta(0) < waiting.next_attempt_at - database_now() <= timedelta(seconds=4)
     assert_books_are_whole()
+
+
+def test_a_payment_that_breaks_us_does_not_keep_others_waiting(
+    merchant_server: MerchantServer, account: GatewayAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [pay(merchant_server, "timeout_after_effect")["id"] for _number in range(3)]
+    poison = ids[1]
+
+    def ask(payment_id: str, *, now: datetime) -> Payment:
+        if payment_id == poison:
+            raise ZeroDivisionError
+        return sync_payment(payment_id, now=now)
+
+    monkeypatch.setattr(tasks, "sync_payment", ask)
+    monkeypatch.setattr(tasks, "due_payments", lambda *, limit: ids)
+    with pytest.raises(ExceptionGroup) as raised:
+        tasks.sync_pending_payments()
+    assert [error.__notes__ for error in raised.value.exceptions] == [[poison]]
+    statuses = dict(Payment.objects.values_list("id", "status"))
+    assert statuses == {ids[0]: "succeeded", poison: "submitting", ids[2]: "succeeded"}
 
 
 def test_an_unknown_payment_is_asked_about_ever_more_rarely_and_never_given_up(

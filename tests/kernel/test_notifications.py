@@ -318,3 +318,18 @@ def test_staff_see_that_a_message_failed_but_not_whom_it_was_for(client: Client)
     assert "TimeoutError" in page
     assert "ada@example.com" not in page
     assert "Sons" not in page
+
+
+def test_old_messages_are_forgotten_and_those_that_wait_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "_PURGE_BATCH", 2)
+    for number in range(7):
+        _write(f"k{number}")
+    old = Now() - timedelta(days=91)
+    Notification.objects.filter(key__in=("k0", "k1", "k2", "k3")).update(created_at=old, status="sent")
+    Notification.objects.filter(key="k4").update(created_at=old, status="failed")
+    Notification.objects.filter(key="k6").update(status="sent")
+
+    assert services.purge() == 5
+
+    assert set(Notification.objects.values_list("key", "status")) == {("k5", "pending"), ("k6", "sent")}
+    assert services.purge() == 0

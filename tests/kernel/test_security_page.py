@@ -82,8 +82,26 @@ def test_the_last_factor_stays_and_anothers_is_not_touched(client: Client) -> No
     assert Authenticator.objects.filter(type="totp").count() == 2
 
 
+# Where the passkey library stumbles: client data of the right shape, then CBOR that ends too early.
+CLIENT_DATA = "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiQUEiLCJvcmlnaW4iOiJ4In0"
+CUT_SHORT = json.dumps(
+    {
+        "id": "AAAA",
+        "rawId": "AAAA",
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": CLIENT_DATA,
+            "authenticatorData": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACAAAAAABs",
+            "attestationObject": "",
+            "signature": "AAAA",
+            "userHandle": "AA",
+        },
+    }
+)
+
+
 @pytest.mark.parametrize(
-    "credential", ["", "{}", "[]", "null", '{"id": 1}', "x" * 30_000, json.dumps({"response": {}})]
+    "credential", ["", "{}", "[]", "null", '{"id": 1}', "x" * 30_000, json.dumps({"response": {}}), CUT_SHORT]
 )
 @pytest.mark.parametrize("deed", ["sign_in", "add_passkey"])
 def test_what_is_no_passkey_is_refused_and_never_breaks(client: Client, credential: str, deed: str) -> None:

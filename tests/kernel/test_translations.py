@@ -101,8 +101,12 @@ def forms(message: Message) -> tuple[str, ...]:
 
 
 def entries(catalogue: Catalog) -> dict[Phrase, tuple[str, ...]]:
+    def context(message: Message) -> str:
+        found: str | bytes = message.context or ""  # Babel reads bytes from a compiled catalogue
+        return found.decode() if isinstance(found, bytes) else found
+
     return {
-        (message.context or "", message.id if isinstance(message.id, str) else message.id[0]): forms(message)
+        (context(message), message.id if isinstance(message.id, str) else message.id[0]): forms(message)
         for message in catalogue
         if message.id
     }

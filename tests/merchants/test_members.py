@@ -28,6 +28,7 @@ from merchants.members.services import (
     withdraw_invitation,
 )
 from merchants.models import Invitation, Merchant, MerchantMember
+from merchants.personal_data import leave_merchants
 from paycore.errors import NotFound
 from paycore.models import EventRecord, Notification
 from paycore.notifications.services import send_due
@@ -237,3 +238,20 @@ def test_looking_at_an_invitation_joins_nobody(client: Client) -> None:
     client.get("/merchant/invitation", {"token": token})
 
     assert not MerchantMember.objects.filter(user=person).exists()
+
+
+def test_who_is_erased_is_named_by_no_invitation() -> None:
+    """Neither the accepted one nor the one that nobody answered, nor the mails that carried them."""
+    person, other = make_user(), make_user()
+    first, second = make_merchant(), make_merchant()
+    accept_invitation(token=_invite(first, email=str(person.email)), user=person)
+    unanswered = _invite(second, email=str(person.email))
+    _invite(second, email=str(other.email))
+
+    leave_merchants(person.pk)
+
+    left = {invitation.email for invitation in Invitation.objects.all()}
+    assert left == {"", other.email}
+    assert Notification.objects.filter(template="merchant_invitation").count() == 1
+    with pytest.raises(InvitationNotValid):
+        find_invitation(unanswered)

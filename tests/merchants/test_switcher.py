@@ -1,6 +1,7 @@
 """A person with several merchants acts for one at a time; what may be done there follows the merchant's status."""
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
 from django.urls import reverse
@@ -126,8 +127,12 @@ def test_before_approval_people_enter_and_see_only_what_onboarding_needs(client:
     merchant = make_merchant(status=status, name="Hopeful shop")
     client.force_login(make_member(merchant=merchant).user)
 
-    assert client.get(reverse("merchant:index")).status_code == 200
-    assert "Hopeful shop" in client.get(reverse("merchant:index")).content.decode()
+    first_page = client.get(reverse("merchant:index"), follow=True)
+    assert first_page.status_code == 200
+    assert first_page.redirect_chain == [
+        (reverse("merchant:merchants_merchant_change", args=[quote(merchant.pk)]), 302)
+    ]
+    assert "Hopeful shop" in first_page.content.decode()
     for model, model_admin in merchant_site._registry.items():
         name = f"merchant:{model._meta.app_label}_{model._meta.model_name}_changelist"
         expected = {200, 302} if status in model_admin.open_to_statuses else {403}  # type: ignore[attr-defined]

@@ -318,51 +318,6 @@ def test_one_success_forgets_the_failures(merchant: Merchant) -> None:
     assert (endpoint.failing_since, endpoint.hold_until, endpoint.silences) == (None, None, 0)
 
 
-def test_a_slow_endpoint_does_not_keep_others_waiting(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty for the slow one came first; the other one's are delivered before the first of them has ended."""
-    monkeypatch.setattr(sending, "DEADLINE_SECONDS", 2.0)
-    with serving(silence) as slow, serving(answer(200)) as quick:
-        listen(merchant, slow.url, "order.closed")
-        other = listen(merchant, quick.url, "order.paid")
-        for _number in range(50):
-            happen(merchant, type="order.closed")
-        for _number in range(10):
-            happen(merchant, type="order.paid")
-        started = clock.now()
-        deliver_due(pass_seconds=1.0)
-
-        assert len(slow.requests) == 4  # its share, and then it is left alone
-        done = [row.delivered_at for row in other.deliveries.all()]
-        assert len(done) == 10
-        assert max(moment - started for moment in done if moment) < timedelta(seconds=1.5)
-
-
-@pytest.mark.parametrize("what", ["attempt", "build_request", "record_outcome"])
-def test_one_delivery_that_breaks_us_does_not_keep_others_waiting(
-    merchant: Merchant, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    own = getattr(sending, what)
-
-    def breaks_once(*arguments: Any, **more: Any) -> Any:
-        monkeypatch.setattr(sending, what, own)
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(sending, what, breaks_once)
-    with serving(answer(200)) as server:
-        listen(merchant, server.url)
-        for _number in range(3):
-            happen(merchant)
-        deliver_due(pass_seconds=1.0)
-        assert sorted(WebhookDelivery.objects.values_list("status", "attempts")) == [
-            ("delivered", 1),
-            ("delivered", 1),
-            ("pending", 1),
-        ]
-        due_again()
-        deliver_due(pass_seconds=1.0)
-    assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"delivered"}
-
-
 def test_an_endpoint_that_did_not_answer_is_asked_by_one_at_a_time(merchant: Merchant) -> None:
     endpoint = listen(merchant)
     for _number in range(6):

@@ -25,10 +25,10 @@ def pieces(body: bytes, size: int) -> Iterator[bytes]:
 
 
 def read(body: bytes | str, *, size: int = 17) -> list[list[str]]:
-    """Rows as COPY would get them, the file coming in small pieces."""
+    """All rows as they would be staged, the file coming in small pieces."""
     raw = body.encode() if isinstance(body, str) else body
-    text = "".join(stretch.text for stretch in read_statement(pieces(raw, size), LAYOUT))
-    return list(csv.reader(io.StringIO(text, newline="")))
+    stretches = read_statement(pieces(raw, size), LAYOUT)
+    return [list(stretch.row(position)) for stretch in stretches for position in range(len(stretch.references))]
 
 
 def refusal(body: bytes | str, **options: Any) -> tuple[str, int]:

@@ -153,7 +153,7 @@ def test_a_process_that_dies_between_reading_and_comparing_is_taken_over(
     statement = expect_statement(yesterday.account.id, yesterday.day)
     fetch_statement(statement.id, now=database_now())
     with monkeypatch.context() as patch:
-        patch.setattr(reconciling, "_compare", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(reconciling, "_compare", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             reconcile(statement.id)
     statement.refresh_from_db()

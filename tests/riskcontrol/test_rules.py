@@ -1,5 +1,9 @@
 """Rules at work: actions, priority, shadow, versions, and what happens when they cannot be evaluated."""
 
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import Error, connection, transaction
@@ -9,6 +13,7 @@ from paycore.fresh import forget_everything
 from paycore.notifications.models import Notification
 from riskcontrol import rules
 from riskcontrol.decisions import PaymentRefusedByRisk, assess
+from riskcontrol.language import Compiled
 from riskcontrol.models import Decision, Hit, Rule, RuleVersion
 from tests.api.row_counts import nothing_changes
 from tests.merchants.factories import make_user
@@ -164,6 +169,33 @@ def test_rules_that_use_up_their_time_are_not_evaluated(merchant: Merchant, monk
 
     assert decision.action == "review"
     assert decision.reasons[0] == f"rule:{closed.id}@1"
+
+
+@pytest.mark.parametrize(("spend", "action"), [(time.sleep, "reject"), (lambda seconds: spin(seconds), "allow")])
+def test_a_busy_machine_does_not_use_up_the_time_of_rules(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch, spend: Callable[[float], None], action: str
+) -> None:
+    """Waiting for a processor is not a rule's doing; a loop is."""
+    rule("amount_minor < 0", "review", priority=1)
+    rule("amount_minor > 1", "reject", priority=2, on_unavailable="fail_open")
+    matches = Compiled.matches
+
+    def slowly(self: Compiled, facts: Mapping[str, Any]) -> bool:
+        spend(rules.BUDGET_SECONDS * 1.5)
+        return matches(self, facts)
+
+    monkeypatch.setattr(Compiled, "matches", slowly)
+    if action == "reject":
+        with pytest.raises(PaymentRefusedByRisk):
+            assess(attempt(merchant))
+    else:
+        assert assess(attempt(merchant)).action == action
+
+
+def spin(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
 
 
 def test_a_rule_that_no_longer_reads_as_one_does_what_it_says(merchant: Merchant) -> None:
