@@ -109,7 +109,7 @@ def _login(who: str, address: str, login: str, passwords: dict[str, str]) -> dic
 
 def _merchant(*, name: str, legal_name: str, is_platform: bool, fee_basis_points: int) -> Merchant:
     # There is one platform, under whatever name somebody gave it meanwhile.
-    known = {"is_platform": True} if is_platform else {"is_platform": False, "name": name}
+    known: dict[str, Any] = {"is_platform": True} if is_platform else {"is_platform": False, "name": name}
     merchant, _is_new = Merchant.objects.get_or_create(
         **known,
         defaults={
