@@ -66,7 +66,7 @@ _REFUSED_NAMES = {
     ast.GetSliceExpression: _("slices of a list"),
     ast.NullExpression: _("null"),
 }
-_parser = Parser()
+_parser: Parser = Rule.parser  # making one of our own costs every process most of a second when it starts
 _parsing = threading.Lock()
 
 

@@ -8,6 +8,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 from django.test import Client
 
 from merchants.models import Merchant
@@ -34,6 +35,7 @@ def _own_redis_database() -> None:
 def _fresh_process_memory() -> Iterator[None]:
     """What a process remembers for seconds must not outlive the test that it was true in."""
     forget_everything()
+    translation.activate(settings.LANGUAGE_CODE)  # a request leaves its language behind in its thread
     yield
     connections.forget_adapters()
 
