@@ -8,8 +8,8 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection
-from django.utils import translation
 from django.test import Client
+from django.utils import translation
 
 from merchants.models import Merchant
 from merchants.services import create_api_key
