@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from stdnum import iban
 
 from paycore.errors import PaycoreError
 
@@ -27,6 +28,8 @@ _HEX_ONLY = re.compile(r"[0-9a-fA-F]*\Z")
 _RANDOM_ID = re.compile(
     r"\b[a-z]{2,12}_[0-9a-hjkmnp-tv-z]{26}\b|\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b", re.ASCII
 )
+# Bank account numbers, as people group them; only a right check digit and length make one.
+_IBAN = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{4}){2,7}(?: ?[0-9A-Z]{1,3})?\b", re.ASCII)
 
 # (first prefix, last prefix, shortest, longest), by network. Sources: ISO/IEC 7812 and the networks' BIN pages.
 _ISSUERS = (
@@ -110,6 +113,7 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
     if _RUN.search(text) is None:
         return
     ids = [match.span() for match in _RANDOM_ID.finditer(text)]
+    ids += [match.span() for match in _IBAN.finditer(text) if iban.is_valid(match.group())]
     for run in _RUN.finditer(text):
         groups = [match.span() for match in _DIGITS.finditer(text, run.start(), run.end())]
         for first, (start, first_end) in enumerate(groups):
@@ -146,7 +150,7 @@ def _is_ean13(reversed_values: list[int]) -> bool:
 def _is_something_else(
     text: str, *, start: int, end: int, digits: str, is_one_group: bool, ids: list[tuple[int, int]]
 ) -> bool:
-    """Inside a random id, a phone number written +49…, the decimals of a number, or a piece of a random token."""
+    """Inside a random id or an IBAN, a phone number written +49…, decimals of a number, a piece of a random token."""
     if any(low < end and start < high for low, high in ids):
         return True
     before = text[start - 1 : start]

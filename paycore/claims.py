@@ -4,6 +4,7 @@ A row that must be worked on has a ``next_attempt_at``. Claiming moves it into t
 else takes the row meanwhile, and if the claimer dies, the row is due again.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import connection, models
@@ -24,3 +25,17 @@ def claim_due(model: type[models.Model], *, lease: timedelta, limit: int, condit
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM.format(table=model._meta.db_table, condition=condition), [limit, lease.total_seconds()])
         return [row[0] for row in cursor.fetchall()]
+
+
+def try_each(ids: list[str], act: Callable[[str], object]) -> None:
+    """One that breaks us must not keep the rest waiting: leased together, they would meet behind it every time. What
+    was raised is raised again, after the last."""
+    broken: list[Exception] = []
+    for object_id in ids:
+        try:
+            act(object_id)
+        except Exception as error:
+            error.add_note(object_id)
+            broken.append(error)
+    if broken:
+        raise ExceptionGroup("some could not be brought further", broken)

@@ -18,17 +18,18 @@ _all: list["Fresh[object, object]"] = []
 
 
 class Fresh(Generic[K, V]):
-    """``get(key)`` is ``read(key)``, at most two seconds old."""
+    """``get(key)`` is ``read(key)``, at most two seconds old; older only where nothing depends on it."""
 
-    def __init__(self, read: Callable[[K], V]) -> None:
+    def __init__(self, read: Callable[[K], V], *, seconds: float = SECONDS) -> None:
         self._read = read
+        self._seconds = seconds
         self._known: dict[K, tuple[float, V]] = {}
         _all.append(self)  # type: ignore[arg-type]  # forgotten, whatever they hold
 
     def get(self, key: K) -> V:
         now = time.monotonic()
         entry = self._known.get(key)
-        if entry is not None and now - entry[0] < SECONDS:
+        if entry is not None and now - entry[0] < self._seconds:
             return entry[1]
         if len(self._known) >= MOST_ENTRIES:
             self._known.clear()

@@ -89,9 +89,10 @@ def read_key(*, header: str | None, caller: str, route: str, body: Any) -> Key:
     return Key(scope=f"{caller} {route}"[:120], value=value, fingerprint=hashlib.sha256(canonical).digest())
 
 
-def claim(key: Key) -> None:
-    """Insert the key in the running transaction; :class:`KeyTaken` when it was used before."""
-    state = _claim(key)
+def claim(key: Key, *, resource_id: str = "") -> None:
+    """Insert the key in the running transaction; :class:`KeyTaken` when it was used before. ``resource_id`` is the
+    intent that a repeat finds when this process dies before its answer is kept."""
+    state = _claim(key, resource_id=resource_id)
     if state["state"] != "new":
         raise KeyTaken(state)
 
@@ -149,9 +150,9 @@ def purge(*, older_than_days: int = 7) -> int:
         return int(cursor.rowcount)
 
 
-def _claim(key: Key) -> dict[str, Any]:
+def _claim(key: Key, *, resource_id: str = "") -> dict[str, Any]:
     answer = call_function(
-        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token), ""
+        "paycore_claim_key", key.scope, key.value, key.fingerprint, LEASE_SECONDS, str(key.token), resource_id
     )
     state: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
     return state

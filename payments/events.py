@@ -140,6 +140,83 @@ class RefundFailed(Event):
 
 
 @dataclass(frozen=True)
+class DisputeOpened(Event):
+    """Also an early alert (``is_warning``), and a decided one that is opened anew."""
+
+    name: ClassVar[str] = "dispute.opened"
+    dispute_id: str
+    payment_id: str
+    order_id: str
+    is_warning: bool
+    merchant_id: str
+
+
+@dataclass(frozen=True)
+class DisputeUpdated(Event):
+    """Another state, another date to answer by, or the answer was sent."""
+
+    name: ClassVar[str] = "dispute.updated"
+    dispute_id: str
+    payment_id: str
+    merchant_id: str
+
+
+@dataclass(frozen=True)
+class DisputeWon(Event):
+    name: ClassVar[str] = "dispute.won"
+    dispute_id: str
+    payment_id: str
+    order_id: str
+    merchant_id: str
+
+
+@dataclass(frozen=True)
+class DisputeLost(Event):
+    name: ClassVar[str] = "dispute.lost"
+    dispute_id: str
+    payment_id: str
+    order_id: str
+    merchant_id: str
+
+
+@dataclass(frozen=True)
 class WebhookReceived(Event):
     name: ClassVar[str] = "webhook.received"
     receipt_id: str
+
+
+@dataclass(frozen=True)
+class PaymentMethodSaved(Event):
+    name: ClassVar[str] = "payment_method.saved"
+    payment_method_id: str
+    user_id: str
+
+
+@dataclass(frozen=True)
+class PaymentMethodRemoved(Event):
+    """By its owner, by the provider, or with the account; the row stays without what could charge it."""
+
+    name: ClassVar[str] = "payment_method.removed"
+    payment_method_id: str
+    user_id: str
+
+
+@dataclass(frozen=True)
+class MandateAgreed(Event):
+    """From now on the merchant may charge the method unasked."""
+
+    name: ClassVar[str] = "mandate.agreed"
+    mandate_id: str
+    payment_method_id: str
+    merchant_id: str
+
+
+@dataclass(frozen=True)
+class MandateEnded(Event):
+    """``ended_by``: payer, gateway, staff, replaced, merged or erased."""
+
+    name: ClassVar[str] = "mandate.ended"
+    mandate_id: str
+    payment_method_id: str
+    merchant_id: str
+    ended_by: str

@@ -5,6 +5,9 @@ from paycore.money import Money
 from paycore.notifications.addresses import Recipient
 from paycore.notifications.services import notify
 from payments.events import (
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
     OrderPaid,
     PaymentCanceled,
     PaymentFailed,
@@ -15,9 +18,15 @@ from payments.events import (
 )
 from payments.merchant_news import handlers as merchant_news
 from payments.orders.clearance import give_back
+from payments.orders.disputes.models import Dispute
+from payments.orders.disputes.telling import tell_merchant
 from payments.orders.holds import release_held, withdraw_held
 from payments.orders.models import Order, Payment, Refund
 from payments.orders.receipts import receipt_facts
+from payments.orders.transitions import PAYMENT
+from payments.routing.quotas import settle_quotas
+from payments.wallet.freezing import freeze_for_dispute
+from payments.wallet.services import credit_top_up
 from payments.webhooks.services import process_webhook
 from riskcontrol.events import CaseDecided
 from riskcontrol.models import Case, Outcome
@@ -35,6 +44,12 @@ def process_received_webhook(event: WebhookReceived) -> None:
 def send_receipt(event: OrderPaid) -> None:
     order = Order.objects.select_related("merchant").get(id=event.order_id)
     _tell_payer(order, template="payment_received", amount=order.amount, occasion=order.id)
+
+
+@handles(OrderPaid, when=lambda event: event.user_id is not None)
+def credit_wallet(event: OrderPaid) -> None:
+    """When the order was a top-up."""
+    credit_top_up(event.order_id, payment_id=event.payment_id, merchant_id=event.merchant_id)
 
 
 @handles(RefundSucceeded)
@@ -64,6 +79,27 @@ def _tell_risk_of_end(payment_id: str) -> None:
     give_back(Payment.objects.get(id=payment_id))
 
 
+@handles(PaymentFailed)
+def give_limits_back_after_failure(event: PaymentFailed) -> None:
+    _settle_limits(event.payment_id)
+
+
+@handles(PaymentCanceled)
+def give_limits_back_after_cancellation(event: PaymentCanceled) -> None:
+    _settle_limits(event.payment_id)
+
+
+@handles(PaymentSucceeded, when=lambda event: event.is_late)
+def take_limits_again(event: PaymentSucceeded) -> None:
+    _settle_limits(event.payment_id)
+
+
+def _settle_limits(payment_id: str) -> None:
+    """By how the payment stands now, not by the news: those may come in any order."""
+    status = Payment.objects.select_for_update(no_key=True).values_list("status", flat=True).get(id=payment_id)
+    settle_quotas(payment_id, is_given_back=status in PAYMENT.final and status != Payment.Status.SUCCEEDED)
+
+
 @handles(PaymentSucceeded, when=lambda event: event.is_late)
 def tell_risk_of_late_success(event: PaymentSucceeded) -> None:
     payment = Payment.objects.get(id=event.payment_id)
@@ -74,6 +110,37 @@ def tell_risk_of_late_success(event: PaymentSucceeded) -> None:
 def tell_risk_of_refund(event: RefundSucceeded) -> None:
     refund = Refund.objects.select_related("payment").get(id=event.refund_id)
     _tell_risk(refund.payment, Outcome.Kind.REFUNDED, amount=refund.amount, occasion=refund.id)
+
+
+@handles(DisputeOpened, when=lambda event: not event.is_warning)
+def tell_risk_of_dispute(event: DisputeOpened) -> None:
+    dispute = Dispute.objects.select_related("payment").get(id=event.dispute_id)
+    _tell_risk(dispute.payment, Outcome.Kind.DISPUTED, amount=dispute.amount, occasion=dispute.id)
+
+
+@handles(DisputeOpened)
+def tell_merchant_of_dispute(event: DisputeOpened) -> None:
+    dispute = Dispute.objects.get(id=event.dispute_id)
+    occasion = f"{dispute.rounds}" if not event.is_warning else ""
+    tell_merchant(dispute, template="dispute_warned" if event.is_warning else "dispute_opened", occasion=occasion)
+
+
+@handles(DisputeWon)
+def tell_merchant_of_won_dispute(event: DisputeWon) -> None:
+    dispute = Dispute.objects.get(id=event.dispute_id)
+    tell_merchant(dispute, template="dispute_won", occasion=str(dispute.rounds))
+
+
+@handles(DisputeLost)
+def tell_merchant_of_lost_dispute(event: DisputeLost) -> None:
+    dispute = Dispute.objects.get(id=event.dispute_id)
+    tell_merchant(dispute, template="dispute_lost", occasion=str(dispute.rounds))
+
+
+@handles(DisputeOpened)
+def freeze_wallet_of_disputed_top_up(event: DisputeOpened) -> None:
+    """Also on an early alert: until the dispute comes, the money could be spent."""
+    freeze_for_dispute(event.order_id)
 
 
 def _tell_risk(payment: Payment, kind: Outcome.Kind, *, amount: Money, occasion: str) -> None:

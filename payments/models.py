@@ -2,21 +2,49 @@
 
 from payments.checkout.models import CheckoutSession
 from payments.ledger.models import LedgerAccount, LedgerSeal, Posting, Transfer
+from payments.methods.models import GatewayCustomer, Mandate, PaymentMethod
+from payments.orders.disputes.models import Dispute, DisputeFile
 from payments.orders.models import Capture, Evidence, Order, Payment, Refund
-from payments.routing.models import GatewayAccount
+from payments.routing.models import (
+    GatewayAccount,
+    GatewayFee,
+    GatewayQuota,
+    QuotaTake,
+    QuotaUse,
+    RoutingRule,
+    RoutingRuleSet,
+    RoutingTrial,
+)
+from payments.wallet.models import Wallet, WalletOperation, WalletTopUp, WalletWithdrawal
 from payments.webhooks.models import WebhookReceipt
 
 __all__ = [
     "Capture",
     "CheckoutSession",
+    "Dispute",
+    "DisputeFile",
     "Evidence",
     "GatewayAccount",
+    "GatewayCustomer",
+    "GatewayFee",
+    "GatewayQuota",
     "LedgerAccount",
     "LedgerSeal",
+    "Mandate",
     "Order",
     "Payment",
+    "PaymentMethod",
     "Posting",
+    "QuotaTake",
+    "QuotaUse",
     "Refund",
+    "RoutingRule",
+    "RoutingRuleSet",
+    "RoutingTrial",
     "Transfer",
+    "Wallet",
+    "WalletOperation",
+    "WalletTopUp",
+    "WalletWithdrawal",
     "WebhookReceipt",
 ]

@@ -3,7 +3,18 @@
 from django.urls import path
 
 from payments.checkout.api import CheckoutSessionListView, CheckoutSessionView
+from payments.checkout.available import AvailableMethodsView
 from payments.checkout.merchant_api import MerchantCheckoutSessionListView, MerchantCheckoutSessionView
+from payments.checkout.top_ups import TopUpListView, TopUpView
+from payments.methods.views import MandateView, PaymentMethodDefaultView, PaymentMethodListView, PaymentMethodView
+from payments.orders.disputes.views import (
+    DisputeAcceptView,
+    DisputeDocumentListView,
+    DisputeEvidenceView,
+    DisputeListView,
+    DisputeSubmitView,
+    DisputeView,
+)
 from payments.orders.merchant_views import (
     MerchantOrderCancelView,
     MerchantOrderListView,
@@ -17,13 +28,25 @@ from payments.orders.merchant_views import (
 )
 from payments.orders.payment_views import PaymentCaptureView, PaymentListView, PaymentView, PaymentVoidView
 from payments.orders.views import OrderCancelView, OrderListView, OrderView, RefundListView, RefundView
+from payments.wallet.views import WalletOperationListView, WalletView, WithdrawalListView, WithdrawalView
 
 urlpatterns = [
+    path("wallet", WalletView.as_view(), name="wallet"),
+    path("wallet/operations", WalletOperationListView.as_view(), name="wallet-operations"),
+    path("wallet/top-ups", TopUpListView.as_view(), name="wallet-top-ups"),
+    path("wallet/top-ups/<str:top_up_id>", TopUpView.as_view(), name="wallet-top-up"),
+    path("wallet/withdrawals", WithdrawalListView.as_view(), name="wallet-withdrawals"),
+    path("wallet/withdrawals/<str:withdrawal_id>", WithdrawalView.as_view(), name="wallet-withdrawal"),
     path("orders", OrderListView.as_view(), name="orders"),
     path("orders/<str:order_id>", OrderView.as_view(), name="order"),
     path("orders/<str:order_id>/cancel", OrderCancelView.as_view(), name="order-cancel"),
     path("checkout-sessions", CheckoutSessionListView.as_view(), name="checkout-sessions"),
     path("checkout-sessions/<str:session_id>", CheckoutSessionView.as_view(), name="checkout-session"),
+    path("payment-methods", PaymentMethodListView.as_view(), name="payment-methods"),
+    path("payment-methods/available", AvailableMethodsView.as_view(), name="payment-methods-available"),
+    path("payment-methods/<str:method_id>", PaymentMethodView.as_view(), name="payment-method"),
+    path("payment-methods/<str:method_id>/default", PaymentMethodDefaultView.as_view(), name="payment-method-default"),
+    path("mandates/<str:mandate_id>", MandateView.as_view(), name="mandate"),
     path("payments", PaymentListView.as_view(), name="payments"),
     path("payments/<str:payment_id>", PaymentView.as_view(), name="payment"),
     path("payments/<str:payment_id>/capture", PaymentCaptureView.as_view(), name="payment-capture"),
@@ -47,6 +70,18 @@ urlpatterns = [
         name="merchant-payment-capture",
     ),
     path("merchant/payments/<str:payment_id>/void", MerchantPaymentVoidView.as_view(), name="merchant-payment-void"),
+    path("merchant/disputes", DisputeListView.as_view(), name="merchant-disputes"),
+    path("merchant/disputes/<str:dispute_id>", DisputeView.as_view(), name="merchant-dispute"),
+    path(
+        "merchant/disputes/<str:dispute_id>/evidence", DisputeEvidenceView.as_view(), name="merchant-dispute-evidence"
+    ),
+    path(
+        "merchant/disputes/<str:dispute_id>/documents",
+        DisputeDocumentListView.as_view(),
+        name="merchant-dispute-documents",
+    ),
+    path("merchant/disputes/<str:dispute_id>/submit", DisputeSubmitView.as_view(), name="merchant-dispute-submit"),
+    path("merchant/disputes/<str:dispute_id>/accept", DisputeAcceptView.as_view(), name="merchant-dispute-accept"),
     path("merchant/refunds", MerchantRefundListView.as_view(), name="merchant-refunds"),
     path("merchant/refunds/<str:refund_id>", MerchantRefundView.as_view(), name="merchant-refund"),
 ]

@@ -18,6 +18,12 @@ EVENT_TYPES = {
     "refund.requested": _("A refund was requested."),
     "refund.approved": _("A refund was approved and is being sent."),
     "refund.rejected": _("A refund was rejected."),
+    "dispute.opened": _("A payer's bank takes money back, or says that it is about to."),
+    "dispute.updated": _("A dispute moved, or its answer was sent."),
+    "dispute.won": _("A dispute was won: the money is yours again."),
+    "dispute.lost": _("A dispute was lost."),
+    "mandate.agreed": _("A payer agreed to be charged by you unasked."),
+    "mandate.ended": _("You may no longer charge a payer unasked."),
     "refund.succeeded": _("The money of a refund is on its way to the payer."),
     "refund.failed": _("A refund failed."),
 }

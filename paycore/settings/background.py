@@ -41,10 +41,40 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=2),
         "options": {"expires": 2},
     },
+    "advance-routing-trials": {
+        "task": "payments.tasks.advance_routing_trials",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
     "advance-captures": {
         "task": "payments.tasks.advance_captures",
         "schedule": timedelta(seconds=2),
         "options": {"expires": 2},
+    },
+    "advance-methods": {
+        "task": "payments.tasks.advance_methods",
+        "schedule": timedelta(seconds=3),
+        "options": {"expires": 3},
+    },
+    "remind-of-expiring-cards": {
+        "task": "payments.tasks.remind_of_expiring_cards",
+        "schedule": crontab(hour=9, minute=5),
+        "options": {"expires": 3600},
+    },
+    "reread-hints": {
+        "task": "payments.tasks.reread_hints",
+        "schedule": timedelta(seconds=2),
+        "options": {"expires": 2},
+    },
+    "advance-disputes": {
+        "task": "payments.tasks.advance_disputes",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "remind-of-disputes": {
+        "task": "payments.tasks.remind_of_disputes",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
     },
     "expire-orders": {
         "task": "payments.tasks.expire_orders",
@@ -110,6 +140,21 @@ CELERY_BEAT_SCHEDULE = {
         "task": "reconciliation.tasks.settle_discrepancies",
         "schedule": timedelta(seconds=10),
         "options": {"expires": 10},
+    },
+    "read-bank-statements": {
+        "task": "reconciliation.tasks.read_bank_statements",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "settle-bank-lines": {
+        "task": "reconciliation.tasks.settle_bank_lines",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "collect-bank-payouts": {
+        "task": "reconciliation.tasks.collect_bank_payouts",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 50},
     },
     "check-reconciliation": {
         "task": "reconciliation.tasks.check_reconciliation",

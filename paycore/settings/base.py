@@ -105,6 +105,7 @@ TEMPLATES: list[dict[str, Any]] = [
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "paycore" / "locale"]
+FORMAT_MODULE_PATH = ["paycore.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

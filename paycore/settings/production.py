@@ -22,6 +22,8 @@ if env.flag("PAYCORE_SHOW_DEMO_CODES"):
     raise ImproperlyConfigured("PAYCORE_SHOW_DEMO_CODES is for one machine: it would show the second step's codes.")
 if PAYCORE_WEBHOOKS_ALLOW_PRIVATE:  # noqa: F405
     raise ImproperlyConfigured("PAYCORE_WEBHOOKS_ALLOW_PRIVATE would let merchants reach our own network.")
+if not PAYCORE_STRIPE_SCRIPT_URL.startswith("https://js.stripe.com/"):  # noqa: F405
+    raise ImproperlyConfigured("PAYCORE_STRIPE_SCRIPT_URL is Stripe's own in production: card numbers are typed there.")
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("PAYCORE_SECRET_KEY must have at least 50 characters.")
 

@@ -1,4 +1,4 @@
-"""`/api/v1/checkout-sessions` and `/api/v1/payment-methods/available`: a hosted page for an open order."""
+"""`/api/v1/checkout-sessions`: a hosted page for an open order."""
 
 from typing import Any
 
@@ -14,8 +14,12 @@ from paycore.api import IdempotentView, stored
 from paycore.errors import NotFound
 from paycore.fields import StrictCharField, StrictSerializer, WebAddressField
 from paycore.idempotency import StoredResponse
+from payments.checkout.app_links import AppAddressField
 from payments.checkout.models import CheckoutSession
+from payments.checkout.offers import eligible_methods
+from payments.checkout.payers import issue_payer_token
 from payments.checkout.services import SessionDraft, create_session, get_session, session_state, session_url
+from payments.methods.serializers import PayerCountryField
 from payments.orders.callers import actor_of, viewer_of
 from payments.orders.queries import get_order, orders_of
 
@@ -26,6 +30,18 @@ class CheckoutSessionRequestSerializer(StrictSerializer):
         max_length=500, required=False, default="", help_text=_("Where the payer goes when the order is paid.")
     )
     cancel_url = WebAddressField(max_length=500, required=False, default="")
+    app_return_url = AppAddressField(
+        max_length=500,
+        required=False,
+        default="",
+        help_text=_("Opens your app when the payer is done: a universal link (https) or your own scheme."),
+    )
+    country = PayerCountryField(
+        max_length=2, required=False, default="", help_text=_("The payer's: ISO 3166-1, two letters.")
+    )
+    wechat_openid = StrictCharField(
+        max_length=128, required=False, default="", help_text=_("Who the payer is in WeChat, to pay inside it.")
+    )
 
 
 class CheckoutSessionSerializer(serializers.Serializer[CheckoutSession]):
@@ -43,14 +59,15 @@ class CheckoutSessionSerializer(serializers.Serializer[CheckoutSession]):
     created_at = serializers.DateTimeField()
 
 
-def present_session(session: CheckoutSession) -> dict[str, Any]:
+def present_session(session: CheckoutSession, *, payer_token: str = "") -> dict[str, Any]:
     state = session_state(session)
+    methods = eligible_methods(session.order, country=session.country)
     return {
         "id": session.id,
         "object": "checkout_session",
         "order": session.order_id,
-        "url": session_url(session),
-        "methods": state.methods,
+        "url": session_url(session, payer_token=payer_token),
+        "methods": methods,
         "phase": state.phase,
         "expires_at": session.order.expires_at,
         "created_at": session.created_at,
@@ -71,6 +88,10 @@ class CheckoutSessionListView(IdempotentView):
         operation_id="checkout_sessions_create",
         tags=["Checkout"],
         summary="Open a hosted payment page for an order",
+        description=(
+            "For the signed-in payer the address holds a token that is good once, for ten minutes: in the browser that "
+            "opens it first the page offers what the payer saved. Do not pass it on."
+        ),
         request=CheckoutSessionRequestSerializer,
         responses={201: CheckoutSessionSerializer},
         examples=[_REQUEST],
@@ -81,14 +102,16 @@ class CheckoutSessionListView(IdempotentView):
 
         def work() -> StoredResponse:
             order = get_order(viewer, data["order"])
-            draft = SessionDraft(
-                success_url=data["success_url"], cancel_url=data["cancel_url"], created_by=actor_of(request)
-            )
-            session = create_session(order, draft)
+            session = create_session(order, SessionDraft(**_wishes(data), created_by=actor_of(request)))
+            token = issue_payer_token(session) if viewer.user_id else ""
             session.refresh_from_db()
-            return stored(201, present_session(session))
+            return stored(201, present_session(session, payer_token=token))
 
         return self.run(request, caller=viewer.id, work=work)
+
+
+def _wishes(data: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in data.items() if name != "order"}
 
 
 class CheckoutSessionView(APIView):

@@ -11,7 +11,10 @@ from payments.orders.models import Order
 
 
 class CheckoutSession(models.Model):
-    """A link to pay one order, valid as long as the order is open; its id is unguessable and is the only credential."""
+    """A link to pay one order, valid as long as the order is open; its id is unguessable and is all that paying takes.
+
+    What is the payer's own (saved methods, the wallet) takes the payer token as well, once, soon after it was made.
+    """
 
     id = PrefixedIdField(prefix="cs")
     order = models.ForeignKey(
@@ -19,6 +22,11 @@ class CheckoutSession(models.Model):
     )
     success_url = models.URLField(_("success address"), max_length=500, blank=True, default="")
     cancel_url = models.URLField(_("cancel address"), max_length=500, blank=True, default="")
+    app_return_url = models.CharField(_("way back to the app"), max_length=500, blank=True, default="")
+    country = models.CharField(_("payer's country"), max_length=2, blank=True, default="")
+    wechat_openid = models.CharField(_("payer's WeChat id"), max_length=128, blank=True, default="")
+    payer_token_hash = models.BinaryField(_("payer token (hash)"), max_length=32, null=True, blank=True)
+    payer_token_expires_at = models.DateTimeField(_("payer token good until"), null=True, blank=True)
     created_by = models.CharField(_("created by"), max_length=40)
     created_at = models.DateTimeField(_("created"), db_default=Now())
 

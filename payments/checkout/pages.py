@@ -1,17 +1,26 @@
 """The hosted page as values: everything its templates print, computed from a session's state. Reads nothing itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import segno
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
 
 from paycore.money import Money
-from payments.checkout.presentation import FailureText, MethodLook, failure_text, look_of
+from payments.checkout.app_links import link_back
+from payments.checkout.offers import Offer
+from payments.checkout.presentation import MethodLook, look_of
 from payments.checkout.services import SessionState
+from payments.gateways.actions import action_for_others
+from payments.orders.failure_texts import FailureText, failure_text
 from payments.orders.models import Order, Payment
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 _STEPS = {"choose": 1, "failed": 1, "action": 2, "waiting": 2, "paid": 3}
 _ACTIVE_PHASES = ("action", "waiting")
@@ -29,12 +38,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What the payer must do. ``url`` is empty unless it is a web address; ``qr_image`` is a ``data:`` address."""
+    """What the payer must do. ``url`` is empty unless it is a web address; ``qr_image`` is a ``data:`` address.
+    ``widget`` names the script that goes on with ``parameters``: ``stripe``, ``wechat`` or none. ``transfer`` is what
+    a bank transfer needs, as (name, words)."""
 
     kind: str
     url: str = ""
     host: str = ""
     qr_image: str = ""
+    expires_at: datetime | None = None
+    widget: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    transfer: tuple[tuple["StrOrPromise", str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +68,9 @@ class PayPage:
     expires_at: datetime
     minutes_left: int
     phase: str
-    methods: list[MethodLook]
+    offers: list[Offer]
     chosen: str
+    is_payer_known: bool
     payment_id: str
     paid_at: datetime | None
     paid_by: MethodLook | None
@@ -64,6 +80,7 @@ class PayPage:
     action: Action | None
     success_url: str
     cancel_url: str
+    app_url: str
 
     @property
     def state(self) -> str:
@@ -86,8 +103,9 @@ class PayPage:
         return self.phase in _ACTIVE_PHASES
 
 
-def build_page(state: SessionState, *, now: datetime, locale: str) -> PayPage:
-    """``now`` is aware UTC, ``locale`` a Django language code."""
+def build_page(state: SessionState, *, offers: list[Offer], payer_id: str, now: datetime, locale: str) -> PayPage:
+    """``offers`` as :func:`offers_of` found them for ``payer_id`` (empty: nobody known); ``now`` is aware UTC,
+    ``locale`` a Django language code."""
     session, order, payment = state.session, state.session.order, state.payment
     phase = _phase(state, now=now)
     is_paid = phase == "paid"
@@ -103,17 +121,19 @@ def build_page(state: SessionState, *, now: datetime, locale: str) -> PayPage:
         expires_at=order.expires_at,
         minutes_left=max(1, round((order.expires_at - now).total_seconds() / 60)),
         phase=phase,
-        methods=[look_of(method) for method in state.methods],
-        chosen=_chosen(state),
+        offers=offers,
+        chosen=_chosen(payment, offers),
+        is_payer_known=bool(payer_id),
         payment_id=payment.id if payment else "",
         paid_at=order.paid_at if is_paid else None,
         paid_by=look_of(payment.method) if is_paid and payment else None,
         is_held=is_paid and payment is not None and payment.status == Payment.Status.AUTHORIZED,
         is_refunded=order.status == Order.Status.CLOSED,
         failure=failure_text(payment.failure_code) if phase == "failed" and payment else None,
-        action=_action(payment.action) if phase == "action" and payment else None,
+        action=_action(payment, is_payer_known=bool(payer_id)) if phase == "action" and payment else None,
         success_url=web_address(session.success_url),
         cancel_url=web_address(session.cancel_url),
+        app_url=link_back(session.app_return_url, session_id=session.id, status=phase),
     )
 
 
@@ -138,9 +158,11 @@ def _phase(state: SessionState, *, now: datetime) -> str:
     return "expired" if is_over else state.phase
 
 
-def _chosen(state: SessionState) -> str:
-    used = state.payment.method if state.payment else ""
-    return used if used in state.methods else next(iter(state.methods), "")
+def _chosen(payment: Payment | None, offers: list[Offer]) -> str:
+    """What was tried last, so that a decline can be mended; else what is offered first."""
+    codes = [offer.code for offer in offers]
+    tried = [payment.payment_method_id or "", payment.method] if payment else []
+    return next((code for code in tried if code in codes), codes[0] if codes else "")
 
 
 def _line(line: Mapping[str, Any], *, currency: str, locale: str) -> Line:
@@ -151,14 +173,45 @@ def _line(line: Mapping[str, Any], *, currency: str, locale: str) -> Line:
     )
 
 
-def _action(row: Mapping[str, Any] | None) -> Action | None:
+_TRANSFER = (
+    ("holder", _("Account holder")),
+    ("iban", _("IBAN")),
+    ("bic", _("BIC")),
+    ("bank_name", _("Bank")),
+    ("reference", _("Reference")),
+)
+
+
+def _action(payment: Payment, *, is_payer_known: bool) -> Action | None:
+    row = payment.action if is_payer_known else action_for_others(payment.action)
     if not row:
         return None
-    if row.get("kind") == "qr_code":
-        text = str(row.get("qr_text", ""))
-        picture = (
-            segno.make(text, micro=False).svg_data_uri(scale=8, border=2, dark="#000", light="#fff") if text else ""
-        )
-        return Action("qr_code", url=web_address(text), qr_image=picture)
-    url = web_address(str(row.get("url", "")))
-    return Action(str(row.get("kind", "")), url=url, host=urlsplit(url).netloc)
+    kind, text, address = (str(row.get(name) or "") for name in ("kind", "qr_text", "url"))
+    parameters = {str(name): str(value) for name, value in (row.get("app_parameters") or {}).items()}
+    expires_at = parse_datetime(str(row.get("expires_at") or ""))
+    url = web_address(text if kind == "qr_code" else address)
+    return Action(
+        kind=kind,
+        url=url,
+        host=urlsplit(url).netloc,
+        qr_image=_qr_image(text) if text else "",
+        expires_at=expires_at,
+        widget=_widget(payment.method, parameters) if kind == "app" else "",
+        parameters=parameters if kind == "app" else {},
+        transfer=_transfer(parameters) if kind == "bank_transfer" else (),
+    )
+
+
+def _widget(method: str, parameters: Mapping[str, str]) -> str:
+    """Which script of this page can go on by itself; none for what only an app can."""
+    if method == "wechat_jsapi" and "paySign" in parameters:
+        return "wechat"
+    return "stripe" if parameters.get("client_secret") and parameters.get("publishable_key") else ""
+
+
+def _transfer(parameters: Mapping[str, str]) -> tuple[tuple["StrOrPromise", str], ...]:
+    return tuple((name, parameters[key]) for key, name in _TRANSFER if parameters.get(key))
+
+
+def _qr_image(text: str) -> str:
+    return segno.make(text, micro=False).svg_data_uri(scale=8, border=2, dark="#000", light="#fff")

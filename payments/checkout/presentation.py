@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from paycore.errors import PaycoreError
+from payments.methods.models import PaymentMethod
+from payments.orders.failure_texts import DECLINED, FailureText
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -24,14 +26,6 @@ class MethodLook:
 
 
 @dataclass(frozen=True, slots=True)
-class FailureText:
-    """What happened, and what the payer can do about it."""
-
-    headline: "StrOrPromise"
-    advice: "StrOrPromise"
-
-
-@dataclass(frozen=True, slots=True)
 class TestCard:
     """A token of the sandbox provider; there is no card number behind it."""
 
@@ -43,6 +37,22 @@ METHODS = {
     look.code: look
     for look in (
         MethodLook("card", _("Card"), _("Debit or credit card"), f"{_ICONS}/card.svg"),
+        MethodLook("apple_pay", _("Apple Pay"), _("With this device"), f"{_ICONS}/apple_pay.svg"),
+        MethodLook("google_pay", _("Google Pay"), _("With this device"), f"{_ICONS}/google_pay.svg"),
+        MethodLook("paypal", _("PayPal"), _("You confirm at PayPal"), f"{_ICONS}/paypal.svg"),
+        MethodLook("wechat_app", _("WeChat Pay"), _("In the WeChat app"), f"{_ICONS}/wechat.svg"),
+        MethodLook("wechat_jsapi", _("WeChat Pay"), _("Here in WeChat"), f"{_ICONS}/wechat.svg"),
+        MethodLook("wechat_native", _("WeChat Pay"), _("Scan with WeChat"), f"{_ICONS}/wechat.svg"),
+        MethodLook("wechat_h5", _("WeChat Pay"), _("Opens the WeChat app"), f"{_ICONS}/wechat.svg"),
+        MethodLook("wechat_mandate", _("WeChat Pay, regularly"), _("By your agreement"), f"{_ICONS}/wechat.svg"),
+        MethodLook("alipay_app", _("Alipay"), _("In the Alipay app"), f"{_ICONS}/alipay.svg"),
+        MethodLook("alipay_page", _("Alipay"), _("You confirm at Alipay"), f"{_ICONS}/alipay.svg"),
+        MethodLook("alipay_qr", _("Alipay"), _("Scan with Alipay"), f"{_ICONS}/alipay.svg"),
+        MethodLook("alipay_mandate", _("Alipay, regularly"), _("By your agreement"), f"{_ICONS}/alipay.svg"),
+        MethodLook(
+            "bank_transfer", _("Bank transfer"), _("You transfer the amount from your bank"), f"{_ICONS}/bank.svg"
+        ),
+        MethodLook("wallet", _("Wallet"), _("From your balance, at once"), f"{_ICONS}/wallet.svg"),
         MethodLook(
             "sandbox_redirect", _("Online banking"), _("You confirm on the provider's page"), f"{_ICONS}/bank.svg"
         ),
@@ -50,40 +60,12 @@ METHODS = {
     )
 }
 
-_TRY_ANOTHER = _("Choose another way to pay, or ask your bank.")
-_DECLINED = FailureText(_("The payment was declined"), _TRY_ANOTHER)
-_FAILURES = {
-    "insufficient_funds": FailureText(
-        _("There is not enough money on this card"), _("Use another card or another way to pay.")
-    ),
-    "expired_card": FailureText(_("This card has expired"), _("Use a card that is still valid.")),
-    "limit_exceeded": FailureText(
-        _("The amount is above the limit of this card"), _("Ask your bank to raise the limit, or pay another way.")
-    ),
-    "authentication_failed": FailureText(
-        _("Your bank could not confirm that it is you"), _("Try again and finish the confirmation, or pay another way.")
-    ),
-    "payer_declined": FailureText(
-        _("You did not approve the payment"), _("If that was a mistake, try again; nothing was charged.")
-    ),
-    "account_closed": FailureText(
-        _("This account can no longer be used"), _("Use another card or another way to pay.")
-    ),
-    "gateway_unavailable": FailureText(
-        _("This way to pay is not reachable right now"),
-        _("Nothing was charged. Try again in a moment, or pay another way."),
-    ),
-    "gateway_rejected": FailureText(
-        _("This way to pay cannot take this payment"), _("Nothing was charged. Choose another way to pay.")
-    ),
-}
-"""A lost, stolen or suspected card is told nothing but "declined": whoever holds it should not learn why."""
-
+_BRANDS = {"amex": "American Express", "jcb": "JCB", "unionpay": "UnionPay", "mastercard": "Mastercard"}
 _REFUSALS = {
     "method_not_available": FailureText(
         _("This way to pay cannot take this payment"), _("Nothing was charged. Choose another way to pay.")
     ),
-    "payment_refused_by_risk": _DECLINED,
+    "payment_refused_by_risk": DECLINED,
     "throttled": FailureText(_("There were too many attempts"), _("Nothing was charged. Wait a minute and try again.")),
 }
 
@@ -107,9 +89,26 @@ def look_of(method: str) -> MethodLook:
     return known or MethodLook(method, method.replace("_", " ").capitalize(), "", f"{_ICONS}/other.svg")
 
 
-def failure_text(code: str) -> FailureText:
-    """For one of our failure codes; an unknown one is a plain decline."""
-    return _FAILURES.get(code, _DECLINED)
+def method_name(method: str) -> str:
+    """For those who keep the methods apart: ``WeChat Pay (wechat_h5)``, where payers see one name for several."""
+    name = str(look_of(method).name)
+    others = (str(look.name) for look in METHODS.values() if look.code != method)
+    return f"{name} ({method})" if name in others else name
+
+
+def look_of_saved(row: PaymentMethod) -> MethodLook:
+    """A saved card by its brand and last digits, anything else by its own label."""
+    kind = look_of(row.method)
+    if not row.last4:
+        return MethodLook(row.id, row.label or kind.name, kind.name if row.label else kind.hint, kind.icon)
+    name = f"{brand_name(row.brand)} •••• {row.last4}".strip()
+    hint = f"{row.expiry_month:02}/{row.expiry_year % 100:02}" if row.expiry_month and row.expiry_year else kind.name
+    return MethodLook(row.id, name, hint, kind.icon)
+
+
+def brand_name(brand: str) -> str:
+    """As it is printed on the card: ``visa`` → ``Visa``, ``american_express`` → ``American Express``."""
+    return _BRANDS.get(brand.lower(), brand.replace("_", " ").title())
 
 
 def refusal_text(error: PaycoreError) -> FailureText:

@@ -7,19 +7,25 @@ from django.conf import settings
 from paycore.errors import NotFound
 from paycore.idempotency import Key
 from payments.checkout.models import CheckoutSession
+from payments.checkout.payers import PARAMETER
 from payments.errors import OrderNotOpen
 from payments.orders.charging import Render, pay_order
 from payments.orders.clearance import PayInstruction
 from payments.orders.models import Order, Payment
 from payments.orders.queries import latest_payment
-from payments.routing.services import available_methods
 
 
 @dataclass(frozen=True, slots=True)
 class SessionDraft:
+    """``app_return_url`` is a link that an app opens; ``country`` the payer's (ISO 3166); ``wechat_openid`` who the
+    payer is in WeChat, for paying inside it."""
+
     success_url: str = ""
     cancel_url: str = ""
     created_by: str = ""
+    app_return_url: str = ""
+    country: str = ""
+    wechat_openid: str = ""
 
 
 def create_session(order: Order, draft: SessionDraft) -> CheckoutSession:
@@ -27,12 +33,20 @@ def create_session(order: Order, draft: SessionDraft) -> CheckoutSession:
     if order.status != Order.Status.OPEN:
         raise OrderNotOpen(status=order.status)
     return CheckoutSession.objects.create(
-        order=order, success_url=draft.success_url, cancel_url=draft.cancel_url, created_by=draft.created_by
+        order=order,
+        success_url=draft.success_url,
+        cancel_url=draft.cancel_url,
+        created_by=draft.created_by,
+        app_return_url=draft.app_return_url,
+        country=draft.country,
+        wechat_openid=draft.wechat_openid,
     )
 
 
-def session_url(session: CheckoutSession) -> str:
-    return f"{settings.PAYCORE_BASE_URL}/pay/{session.id}"
+def session_url(session: CheckoutSession, *, payer_token: str = "") -> str:
+    """With a fresh ``payer_token`` the page knows, once, that the order's user opened it."""
+    query = f"?{PARAMETER}={payer_token}" if payer_token else ""
+    return f"{settings.PAYCORE_BASE_URL}/pay/{session.id}{query}"
 
 
 def get_session(session_id: str) -> CheckoutSession:
@@ -48,7 +62,7 @@ def start_payment(
     """Pay the session's order. The payer comes back to the hosted page. Refusals as :func:`pay_order`."""
     if session.order.status != Order.Status.OPEN:
         raise OrderNotOpen(status=session.order.status)
-    back = replace(instruction, return_url=f"{session_url(session)}?returned=1")
+    back = replace(instruction, return_url=f"{session_url(session)}?returned=1", country=session.country)
     return pay_order(session.order, back, key=key, render=render)
 
 
@@ -58,14 +72,12 @@ class SessionState:
 
     session: CheckoutSession
     payment: Payment | None
-    methods: list[str]
     phase: str
 
 
 def session_state(session: CheckoutSession) -> SessionState:
     order, payment = session.order, latest_payment(session.order)
-    methods = available_methods(merchant_id=order.merchant_id, amount=order.amount)
-    return SessionState(session=session, payment=payment, methods=methods, phase=_phase(order, payment))
+    return SessionState(session=session, payment=payment, phase=_phase(order, payment))
 
 
 def _phase(order: Order, payment: Payment | None) -> str:

@@ -1,8 +1,10 @@
-"""What the payer sees at ``/pay/{session}``. The session's id in the address is the only credential."""
+"""What the payer sees at ``/pay/{session}``. The session's id in the address is all that paying takes; what is the
+payer's own (saved methods, the wallet) shows only in the browser that :mod:`payments.checkout.payers` knows."""
 
 import re
 from typing import Any
 
+from csp.decorators import csp_update
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -11,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.views import View
 from django.views.decorators.cache import never_cache
-from django_htmx.http import reswap, retarget
+from django_htmx.http import HttpResponseClientRefresh, reswap, retarget
 
 from paycore.clock import now
 from paycore.errors import NotFound, PaycoreError
@@ -19,14 +21,22 @@ from paycore.idempotency import Key, KeyTaken, StoredResponse, read_key
 from paycore.identifiers import new_id
 from paycore.throttling import client_address
 from payments.checkout.attempts import count_attempt, give_up_attempt
+from payments.checkout.browsers import Browser, browser_of
+from payments.checkout.card_form import STRIPE_CSP, STRIPE_PERMISSIONS
 from payments.checkout.languages import with_language_choice
 from payments.checkout.models import CheckoutSession
+from payments.checkout.offers import is_saveable, offers_of
 from payments.checkout.pages import QUICK_POLLS, PayPage, build_page, poll_delay_seconds
+from payments.checkout.payers import PARAMETER, exchange_payer_token, payer_of, remember_payer
 from payments.checkout.presentation import TEST_CARDS, TEST_TOKENS, refusal_text
 from payments.checkout.services import get_session, session_state, start_payment
-from payments.errors import OrderHasExpired, OrderNotOpen, PaymentInProgress
+from payments.errors import MethodNotAvailable, OrderHasExpired, OrderNotOpen, PaymentInProgress
+from payments.methods.queries import get_method
+from payments.methods.saving import refuse_too_many
+from payments.methods.services import note_use
 from payments.orders.clearance import Payer, PayInstruction
 from payments.orders.models import Order, Payment
+from payments.orders.saved_methods import WALLET
 
 _SESSION_ID = re.compile(r"cs_[0-9a-z]{26}\Z")
 _MOST_POLLS = 10_000
@@ -36,6 +46,8 @@ class SessionView(View):
     """Finds the session, or shows a page that says there is none."""
 
     session: CheckoutSession
+    payer_id: str
+    browser: Browser
 
     @method_decorator(never_cache)
     @method_decorator(with_language_choice)
@@ -44,10 +56,19 @@ class SessionView(View):
             self.session = _find_session(kwargs.pop("session_id"))
         except NotFound:
             return render(request, "checkout/missing.html", status=404)
+        self.payer_id, self.browser = payer_of(request, self.session), browser_of(request)
         return super().dispatch(request, *args, **kwargs)
 
     def page(self) -> PayPage:
-        return build_page(session_state(self.session), now=now(), locale=get_language() or settings.LANGUAGE_CODE)
+        state = session_state(self.session)
+        is_asked = state.phase in ("choose", "failed")
+        return build_page(
+            state,
+            offers=offers_of(self.session, payer_id=self.payer_id, browser=self.browser) if is_asked else [],
+            payer_id=self.payer_id,
+            now=now(),
+            locale=get_language() or settings.LANGUAGE_CODE,
+        )
 
     def back_to_page(self, query: str = "") -> HttpResponse:
         """303: a reload of what follows repeats nothing."""
@@ -60,15 +81,22 @@ class PayView(SessionView):
     """The hosted checkout page, and the start of a payment on it."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        if PARAMETER in request.GET:
+            return self._meet_payer(request)
         return self._show(request)
+
+    def _meet_payer(self, request: HttpRequest) -> HttpResponse:
+        """The token is used up and leaves the address bar, whether or not it was good."""
+        response = self.back_to_page()
+        if exchange_payer_token(self.session, request.GET.get(PARAMETER, "")):
+            remember_payer(response, self.session)
+        return response
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Works without scripts. Sent twice with the same hidden key, it pays once."""
-        options = _options(request)
-        payer = Payer(ip=client_address(request))
-        instruction = PayInstruction(method=request.POST.get("method", ""), options=options, payer=payer)
         try:
             count_attempt(self.session)
+            instruction = self._instruction(request)
             payment = start_payment(
                 self.session, instruction, key=self._key(request, instruction), render=_remember_page
             )
@@ -76,19 +104,37 @@ class PayView(SessionView):
             return self.back_to_page()
         except PaycoreError as refusal:
             return self._show(request, refusal=refusal)
+        if instruction.saved:
+            note_use(instruction.saved)
         goes_elsewhere = (payment.action or {}).get("kind") == "redirect"
         return self.back_to_page("?go=1" if goes_elsewhere else "")
 
+    def _instruction(self, request: HttpRequest) -> PayInstruction:
+        """What this form asks for. What is the payer's own needs the payer: NotFound, MethodNotAvailable."""
+        chosen, payer = request.POST.get("method", ""), Payer(ip=client_address(request))
+        if chosen.startswith("pm_"):
+            saved = get_method(chosen, user_id=self.payer_id)
+            return PayInstruction(method=saved.method, payer=payer, saved=saved)
+        if chosen == WALLET and not self.payer_id:
+            raise MethodNotAvailable(method=chosen)
+        saves = bool(self.payer_id) and request.POST.get(f"save_{chosen}") == "on" and is_saveable(chosen)
+        if saves:
+            refuse_too_many(self.payer_id)
+        options = _options(request, self.session, self.browser)
+        return PayInstruction(method=chosen, options=options, payer=payer, saves_method=saves)
+
     def _key(self, request: HttpRequest, instruction: PayInstruction) -> Key:
-        body = {"method": instruction.method, "options": instruction.options}
+        saved = instruction.saved.id if instruction.saved else ""
+        body = {"method": instruction.method, "options": instruction.options, "saved": saved}
         return read_key(header=request.POST.get("key"), caller=self.session.id, route="pay-page", body=body)
 
     def _show(self, request: HttpRequest, *, refusal: PaycoreError | None = None) -> HttpResponse:
-        context = _context(self.page(), polls=0) | {"has_returned": "returned" in request.GET}
+        page = self.page()
+        context = _context(page, polls=0) | {"has_returned": "returned" in request.GET}
         if refusal is None:
-            return render(request, "checkout/pay.html", context)
+            return _render_page(request, page, context, status=200)
         context["refusal"] = refusal_text(refusal)
-        return render(request, "checkout/pay.html", context, status=refusal.http_status)
+        return _render_page(request, page, context, status=refusal.http_status)
 
 
 class StatusView(SessionView):
@@ -101,6 +147,8 @@ class StatusView(SessionView):
         if request.GET.get("state") == page.state:
             return render(request, "checkout/_poller.html", _context(page, polls=_polls(request) + 1))
         response = render(request, "checkout/_news.html", _context(page, polls=0))
+        if page.action and page.action.widget:
+            return HttpResponseClientRefresh()  # its script comes with a page of its own
         return retarget(reswap(response, "outerHTML"), "#stage")
 
 
@@ -118,10 +166,26 @@ def _find_session(session_id: str) -> CheckoutSession:
     return get_session(session_id)
 
 
-def _options(request: HttpRequest) -> dict[str, str]:
-    token = request.POST.get("token", "")
-    is_test_card = settings.PAYCORE_SANDBOX_MODE and request.POST.get("method") == "card" and token in TEST_TOKENS
-    return {"token": token} if is_test_card else {}
+def _render_page(request: HttpRequest, page: PayPage, context: dict[str, Any], *, status: int) -> HttpResponse:
+    """The page with the provider's card form, whose numbers we must never see, is the only one that loads anything from
+    elsewhere."""
+    if not (page.action and page.action.widget == "stripe"):
+        return render(request, "checkout/pay.html", context, status=status)
+    script = {"stripe_script_url": settings.PAYCORE_STRIPE_SCRIPT_URL}
+    response = render(request, "checkout/pay.html", context | script, status=status)
+    csp_update(STRIPE_CSP)(lambda _request: response)(request)
+    response.headers["Permissions-Policy"] = STRIPE_PERMISSIONS
+    return response
+
+
+def _options(request: HttpRequest, session: CheckoutSession, browser: Browser) -> dict[str, str]:
+    """What the chosen method wants to know beside the order."""
+    method, token = request.POST.get("method", ""), request.POST.get("token", "")
+    if method == "card" and settings.PAYCORE_SANDBOX_MODE and token in TEST_TOKENS:
+        return {"test_token": token}
+    if method == "wechat_jsapi":
+        return {"openid": session.wechat_openid}
+    return {"scene": "h5"} if method == "alipay_page" and browser.is_phone else {}
 
 
 def _polls(request: HttpRequest) -> int:
@@ -138,7 +202,7 @@ def _context(page: PayPage, *, polls: int) -> dict[str, Any]:
     return {
         "page": page,
         "key": new_id("page"),
-        "test_cards": TEST_CARDS if settings.PAYCORE_SANDBOX_MODE else (),
+        "test_cards": TEST_CARDS,
         "is_sandbox": settings.PAYCORE_SANDBOX_MODE,
         "polls": polls,
         "poll_after_seconds": poll_delay_seconds(page.phase, polls=polls),

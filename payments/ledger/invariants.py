@@ -71,6 +71,37 @@ INVARIANTS = (
         "SELECT code FROM payments_ledgeraccount WHERE must_not_overdraw AND balance_minor < 0",
     ),
     Invariant(
+        "J4",
+        "a wallet holds what its operations come to, and what was paid into it",
+        """
+        WITH sums AS (
+            SELECT wallet_id, sum(change_minor) AS spendable,
+                sum(amount_minor * CASE kind WHEN 'hold' THEN 1 WHEN 'capture' THEN -1 WHEN 'release' THEN -1
+                    ELSE 0 END) AS held
+            FROM payments_walletoperation WHERE refusal = '' AND wallet_id IS NOT NULL GROUP BY wallet_id
+        ), wanted AS (
+            SELECT 'wallet:' || w.user_id AS code, w.currency, coalesce(s.spendable, 0) AS minor
+            FROM payments_wallet w LEFT JOIN sums s ON s.wallet_id = w.id
+            UNION ALL
+            SELECT 'wallet:' || w.user_id || ':held', w.currency, coalesce(s.held, 0)
+            FROM payments_wallet w LEFT JOIN sums s ON s.wallet_id = w.id
+            UNION ALL
+            SELECT 'wallet:' || w.user_id || ':withdrawing', w.currency, coalesce(sum(d.amount_minor), 0)
+            FROM payments_wallet w LEFT JOIN payments_walletwithdrawal d ON d.wallet_id = w.id
+                AND d.status IN ('requested', 'half_approved', 'approved', 'sent')
+            GROUP BY w.id
+        )
+        SELECT wanted.code || ' ' || wanted.currency
+        FROM wanted
+        LEFT JOIN payments_ledgeraccount a ON a.code = wanted.code AND a.currency = wanted.currency AND a.shard = 0
+        WHERE wanted.minor <> coalesce(a.balance_minor, 0)
+        UNION ALL
+        SELECT t.id FROM payments_wallettopup t JOIN payments_order o ON o.id = t.order_id
+        WHERE t.status = 'waiting' AND o.status IN ('paid', 'closed')
+            AND o.paid_at < clock_timestamp() - interval '30 minutes'
+        """,
+    ),
+    Invariant(
         "J5",
         "refunded + pending ≤ captured ≤ authorized, and reservations are those of refunds under way",
         """
@@ -110,6 +141,12 @@ INVARIANTS = (
         WHERE (r.status = 'succeeded') <> EXISTS (
             SELECT 1 FROM payments_posting e WHERE e.business_type = 'refund' AND e.business_id = r.id
         )
+        UNION ALL
+        SELECT p.id FROM payments_payment p
+        LEFT JOIN (
+            SELECT payment_id, sum(withdrawn_minor) AS gone FROM payments_dispute GROUP BY payment_id
+        ) AS d ON d.payment_id = p.id
+        WHERE p.disputed_minor <> coalesce(d.gone, 0)
         """,
     ),
     Invariant(
@@ -148,6 +185,15 @@ INVARIANTS = (
         SELECT id FROM payments_capture
         WHERE status = 'submitting' AND coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', true)
         UNION ALL
+        SELECT id FROM payments_dispute
+        WHERE status NOT IN ('won', 'lost')
+            AND coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', true)
+        UNION ALL
+        SELECT id FROM payments_paymentmethod
+        WHERE coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', status = 'pending')
+        UNION ALL
+        SELECT id FROM payments_webhookreceipt WHERE next_attempt_at < clock_timestamp() - interval '30 minutes'
+        UNION ALL
         SELECT id::text FROM paycore_outboxmessage
         WHERE status = 'pending' AND coalesce(next_attempt_at < clock_timestamp() - interval '30 minutes', true)
         """,
@@ -157,7 +203,7 @@ INVARIANTS = (
         "money in suspense has an open case",
         """
         SELECT p.id FROM payments_payment p
-        WHERE p.is_surplus AND p.captured_minor > p.refunded_minor AND NOT EXISTS (
+        WHERE p.is_surplus AND p.captured_minor > p.refunded_minor + p.disputed_minor AND NOT EXISTS (
             SELECT 1 FROM riskcontrol_case c
             WHERE c.kind = 'surplus_payment' AND c.object_id = p.id AND c.status = 'open'
         )
@@ -167,7 +213,7 @@ INVARIANTS = (
             WHERE code = 'suspense' GROUP BY currency
         ) AS a
         LEFT JOIN (
-            SELECT currency, sum(captured_minor - refunded_minor) AS owed FROM payments_payment
+            SELECT currency, sum(captured_minor - refunded_minor - disputed_minor) AS owed FROM payments_payment
             WHERE is_surplus GROUP BY currency
         ) AS s ON s.currency = a.currency
         WHERE a.held <> coalesce(s.owed, 0)

@@ -1,4 +1,4 @@
-"""What merchants are told of their orders, payments and refunds.
+"""What merchants are told of their orders, payments, refunds, disputes and mandates.
 
 Nothing is written for a merchant who does not listen. The object is shown as it is when the news is recorded, a moment
 after it happened, and may be further already; ``sequence`` tells the order in which things happened.
@@ -9,6 +9,12 @@ from typing import Any
 from merchants.webhooks.feed import News, listens, record_event
 from paycore.events import Event, current_occurrence, handles
 from payments.events import (
+    DisputeLost,
+    DisputeOpened,
+    DisputeUpdated,
+    DisputeWon,
+    MandateAgreed,
+    MandateEnded,
     OrderCanceled,
     OrderClosed,
     OrderCreated,
@@ -25,6 +31,10 @@ from payments.events import (
     RefundRequested,
     RefundSucceeded,
 )
+from payments.methods.models import Mandate
+from payments.methods.presentation import present_mandate
+from payments.orders.disputes.models import Dispute
+from payments.orders.disputes.presentation import present_dispute
 from payments.orders.models import Order, Payment, Refund
 from payments.orders.presentation import present_order, present_payment, present_refund
 
@@ -108,6 +118,40 @@ def tell_refund_failed(event: RefundFailed) -> None:
     _tell_of_refund(event, merchant_id=event.merchant_id)
 
 
+@handles(DisputeOpened, when=_listens)
+def tell_dispute_opened(event: DisputeOpened) -> None:
+    _tell_of_dispute(event, merchant_id=event.merchant_id)
+
+
+@handles(DisputeUpdated, when=_listens)
+def tell_dispute_updated(event: DisputeUpdated) -> None:
+    _tell_of_dispute(event, merchant_id=event.merchant_id)
+
+
+@handles(DisputeWon, when=_listens)
+def tell_dispute_won(event: DisputeWon) -> None:
+    _tell_of_dispute(event, merchant_id=event.merchant_id)
+
+
+@handles(DisputeLost, when=_listens)
+def tell_dispute_lost(event: DisputeLost) -> None:
+    _tell_of_dispute(event, merchant_id=event.merchant_id)
+
+
+@handles(MandateAgreed, when=_listens)
+def tell_mandate_agreed(event: MandateAgreed) -> None:
+    _tell_of_mandate(event, merchant_id=event.merchant_id)
+
+
+@handles(MandateEnded, when=_listens)
+def tell_mandate_ended(event: MandateEnded) -> None:
+    _tell_of_mandate(event, merchant_id=event.merchant_id)
+
+
+def _tell_of_mandate(event: Event, *, merchant_id: str) -> None:
+    _record(event, merchant_id=merchant_id, data=present_mandate(Mandate.objects.get(id=event.object_id)))
+
+
 def _tell_of_order(event: Event, *, merchant_id: str) -> None:
     _record(event, merchant_id=merchant_id, data=present_order(Order.objects.get(id=event.object_id)))
 
@@ -118,6 +162,10 @@ def _tell_of_payment(event: Event, *, merchant_id: str) -> None:
 
 def _tell_of_refund(event: Event, *, merchant_id: str) -> None:
     _record(event, merchant_id=merchant_id, data=present_refund(Refund.objects.get(id=event.object_id)))
+
+
+def _tell_of_dispute(event: Event, *, merchant_id: str) -> None:
+    _record(event, merchant_id=merchant_id, data=present_dispute(Dispute.objects.get(id=event.object_id)))
 
 
 def _record(event: Event, *, merchant_id: str, data: dict[str, Any]) -> None:

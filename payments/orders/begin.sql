@@ -1,9 +1,11 @@
 -- tx 1 of a payment: the idempotency key, the order when it comes along, and the intent to pay. One round trip.
 -- p_key: null, or {scope, key, fingerprint (hex), lease_seconds, token, is_claimed}. p_order: a whole row, or null.
 -- p_payment: a whole row whose order_id, when the order is not new, must be open and without a live attempt. Beside
--- the columns: first_query_seconds, journal (risk control's record of the decision) and, for a payment that is held
--- before it is sent, hold_seconds; its order then stays open at least as long.
--- Answers {"claim": {…}} when the key is not new, else {"now": database clock}. Refusals are SQLSTATE PC0xx.
+-- the columns: first_query_seconds, journal (risk control's record of the decision), quotas (what the account's limits
+-- lose by it, or null), for a payment that is held before it is sent hold_seconds, and open_seconds: how long the payer
+-- needs. The order then stays open at least as long.
+-- Answers {"claim": {…}} when the key is not new, else {"now": database clock, "expires_at", "order_version"}. Refusals
+-- are SQLSTATE PC0xx.
 CREATE OR REPLACE FUNCTION payments_begin(p_key jsonb, p_order jsonb, p_payment jsonb, p_events jsonb)
 RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -13,7 +15,7 @@ DECLARE
     v_now timestamptz := clock_timestamp();
     v_hold_seconds integer := p_payment ->> 'hold_seconds';
     -- Once it is let go, the payer still has ten minutes.
-    v_open_seconds integer := v_hold_seconds + 600;
+    v_open_seconds integer := greatest(v_hold_seconds + 600, (p_payment ->> 'open_seconds')::integer);
     v_lifetime_seconds integer := greatest((p_order ->> 'lifetime_seconds')::integer, v_open_seconds);
 BEGIN
     IF p_key IS NOT NULL AND NOT (p_key ->> 'is_claimed')::boolean THEN
@@ -39,10 +41,10 @@ BEGIN
         ELSIF v_order.expires_at <= v_now THEN
             RAISE EXCEPTION 'order_expired' USING ERRCODE = 'PC002';
         END IF;
-        IF v_hold_seconds IS NOT NULL THEN
+        IF v_order.expires_at < v_now + make_interval(secs => v_open_seconds) THEN
             UPDATE payments_order SET expires_at = v_now + make_interval(secs => v_open_seconds),
                 next_attempt_at = v_now + make_interval(secs => v_open_seconds)
-            WHERE id = v_order.id AND expires_at < v_now + make_interval(secs => v_open_seconds);
+            WHERE id = v_order.id RETURNING * INTO v_order;
         END IF;
     END IF;
     v_payment := jsonb_populate_record(NULL::payments_payment, p_payment || jsonb_build_object(
@@ -53,6 +55,9 @@ BEGIN
         'held_until', v_now + make_interval(secs => v_hold_seconds)
     ));
     INSERT INTO payments_payment SELECT v_payment.*;
+    IF p_payment -> 'quotas' <> 'null' THEN
+        PERFORM routing_take_quotas(v_payment.id, p_payment -> 'quotas');  -- or SQLSTATE PC011: another account
+    END IF;
     IF p_payment -> 'journal' <> 'null' THEN
         PERFORM riskcontrol_journal(p_payment -> 'journal');
     END IF;
@@ -70,5 +75,5 @@ BEGIN
     IF p_events <> '[]' THEN
         PERFORM paycore_publish(p_events);
     END IF;
-    RETURN jsonb_build_object('now', v_now);
+    RETURN jsonb_build_object('now', v_now, 'expires_at', v_order.expires_at, 'order_version', v_order.version);
 END $$;

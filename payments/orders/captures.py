@@ -18,15 +18,10 @@ from payments.errors import (
     PaymentNotAuthorized,
     RefusedByGateway,
 )
-from payments.gateways.contract import (
-    CaptureCapable,
-    GatewayError,
-    GatewayOutcomeUnknown,
-    GatewayRejected,
-    GatewayUnavailable,
-    Outcome,
-)
+from payments.gateways.abilities import CaptureCapable
+from payments.gateways.contract import GatewayError, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable, Outcome
 from payments.orders import transitions
+from payments.orders.asking import ask_about
 from payments.orders.charging import record_no_answer, record_payment_result
 from payments.orders.models import Capture, Evidence, Payment
 from payments.orders.refunds import lock_payment
@@ -89,10 +84,11 @@ def send_capture(capture_id: str) -> Capture:
             capture_reference=capture.id,
             amount_minor=capture.amount_minor,
             currency=payment.currency,
+            gateway_reference=payment.gateway_reference,
         )
         record_payment_result(payment.id, result, source=Evidence.Source.RESPONSE)
         if capture.is_final and result.outcome is Outcome.AUTHORIZED:
-            released = ask(account, adapter.void_payment, payment.id)
+            released = ask(account, adapter.void_payment, payment.id, gateway_reference=payment.gateway_reference)
             record_payment_result(payment.id, released, source=Evidence.Source.RESPONSE)
     except GatewayRejected as error:
         return _finish_refused(capture, account, code=error.code or "gateway_rejected")
@@ -108,7 +104,7 @@ def _finish_refused(capture: Capture, account: GatewayAccount, *, code: str) -> 
     """The first attempt refused is a failure. A repeat may be refused because the first one was done: look."""
     if capture.attempts > 1:
         try:
-            result = ask(account, connect(account).fetch_payment, capture.payment_id)
+            result = ask_about(capture.payment, account)
         except GatewayError:
             return capture
         payment = record_payment_result(capture.payment_id, result, source=Evidence.Source.QUERY)
@@ -133,7 +129,7 @@ def void_payment(payment_id: str) -> Payment:
     if not isinstance(adapter, CaptureCapable):
         raise NotSupportedByGateway
     try:
-        result = ask(account, adapter.void_payment, payment.id)
+        result = ask(account, adapter.void_payment, payment.id, gateway_reference=payment.gateway_reference)
     except GatewayRejected as error:
         raise RefusedByGateway(reason=error.code) from error
     except (GatewayUnavailable, GatewayOutcomeUnknown) as error:

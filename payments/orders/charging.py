@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import Error, IntegrityError, transaction
+from django.db import Error, transaction
 from django.utils.translation import gettext_lazy as _
 
 from merchants.queries import known_merchant
@@ -23,27 +23,32 @@ from paycore.errors import NotFound, PaycoreError
 from paycore.events import Event
 from paycore.idempotency import Key, KeyTaken, StoredResponse
 from paycore.logs import bind_ids
-from payments.errors import OrderHasExpired, OrderNotOpen, PaymentInProgress
+from payments.errors import MethodNotAvailable, OrderHasExpired, OrderNotOpen, PaymentInProgress
 from payments.events import PaymentFailed
-from payments.gateways.contract import (
-    GatewayError,
-    GatewayOutcomeUnknown,
-    GatewayRejected,
-    GatewayUnavailable,
-    Outcome,
-    PaymentRequest,
-    PaymentResult,
-)
+from payments.gateways.contract import GatewayError, Outcome, PaymentResult
+from payments.methods.services import remember_method, require_mandate
 from payments.orders import statements
+from payments.orders.asking import (
+    CONSENT,
+    ask_about,
+    ask_to_collect,
+    is_answer_lost,
+    is_known_for_the_same,
+    may_succeed_elsewhere,
+    request_of,
+)
 from payments.orders.clearance import Clearance, PayInstruction, clear, give_back
+from payments.orders.intents import begin_anywhere, begin_payment
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.outcomes import Change, Known, decide
-from payments.orders.refusals import refuse_by_code, refuse_collision
+from payments.orders.reading import read_payment
+from payments.orders.refusals import QuotaUsedUp
 from payments.orders.schedule import STUCK_AFTER, next_query_at
 from payments.orders.surplus import handle_surplus
-from payments.routing.connections import ask, connect, webhook_url
+from payments.routing.budget import may_retry
+from payments.routing.connections import ask, connect
 from payments.routing.models import GatewayAccount
-from payments.routing.services import choose_accounts, get_account
+from payments.routing.services import RouteQuestion, choose_accounts, get_account
 from riskcontrol.cases import open_case, resolve_cases
 from riskcontrol.decisions import refusal_of
 from riskcontrol.models import Case
@@ -66,11 +71,13 @@ def pay_order(
 
     ``order`` may be new (not yet stored): it is then created in the same transaction as the payment. With a ``key``,
     the answer that ``render`` makes of the result is kept under it in the door's own transaction.
-    Raises :class:`KeyTaken`, OrderNotOpen, OrderHasExpired, OrderNumberTaken, PaymentInProgress, MethodNotAvailable and
-    risk control's refusals; a refusal has no effect and leaves the key unused.
+    Raises :class:`KeyTaken`, OrderNotOpen, OrderHasExpired, OrderNumberTaken, PaymentInProgress, MethodNotAvailable,
+    MandateRequired and risk control's refusals; a refusal has no effect and leaves the key unused.
     """
     try:
-        route = choose_accounts(merchant_id=order.merchant_id, amount=order.amount, method=instruction.method)
+        if instruction.is_off_session:
+            require_mandate(instruction.saved, merchant_id=order.merchant_id, amount=order.amount)
+        route = choose_accounts(_question(order, instruction))
         clearance = clear(order, instruction, route)
     except PaycoreError:
         _answer_known_key(key)
@@ -83,29 +90,46 @@ def pay_order(
         raise refusal_of(error, clearance.decision) from error
 
 
+def _question(order: Order, instruction: PayInstruction) -> RouteQuestion:
+    return RouteQuestion(
+        merchant_id=order.merchant_id,
+        amount=order.amount,
+        method=instruction.method,
+        country=instruction.country,
+        only_account_id=instruction.saved.gateway_account_id if instruction.saved else "",
+        subject=order.id,
+    )
+
+
 def _attempt(
     order: Order, instruction: PayInstruction, clearance: Clearance, *, key: Key | None, render: Render | None
 ) -> Payment:
-    """Account after account, as long as one cannot be reached."""
-    attempts = clearance.route.accounts[: settings.PAYCORE_MAX_PAYMENT_ATTEMPTS]
+    """Account after account, as long as nothing was taken and another one may say yes."""
+    accounts = list(clearance.route.accounts)
+    sent = 0
     failed: Payment | None = None
-    for account in attempts:
+    while accounts and sent < settings.PAYCORE_MAX_PAYMENT_ATTEMPTS:
+        account = accounts.pop(0)
         try:
-            payment, now = _begin(order, account, instruction, clearance, key=key, failed=failed)
+            payment, now = begin_payment(order, account, instruction, clearance, key=key, failed=failed)
+        except QuotaUsedUp:
+            continue
         except (PaymentInProgress, OrderNotOpen, OrderHasExpired):
             if failed is None:
                 raise
-            # Somebody else is paying it by now: what this request can tell is its own failed attempt.
-            give_back(failed)
-            if key and render:
-                idempotency.complete(key, render(order, failed))
-            return failed
-        is_last = account is attempts[-1]
-        payment = submit(payment, account, now=now, key=key, render=render, may_try_elsewhere=not is_last)
-        if payment.failure_code != "gateway_unavailable":
+            break  # somebody else is paying it by now: what this request can tell is its own failed attempt
+        sent += 1
+        is_last = not accounts or sent == settings.PAYCORE_MAX_PAYMENT_ATTEMPTS
+        payment, is_passed_on = submit(payment, account, now=now, key=key, render=render, may_try_elsewhere=not is_last)
+        if not is_passed_on:
             return payment
         failed = payment
-    return payment
+    if failed is None:
+        raise MethodNotAvailable(method=instruction.method, currency=order.currency)
+    give_back(failed)
+    if key and render:
+        idempotency.complete(key, render(order, failed))
+    return failed
 
 
 def resume_payment(payment_id: str, *, key: Key, render: Render) -> StoredResponse:
@@ -125,7 +149,17 @@ def record_payment_result(payment_id: str, result: PaymentResult, *, source: Evi
 
     Twice, late or out of order is safe: a result that changes nothing is noted as evidence and that is all.
     """
-    return _apply(load(payment_id), result, source=source, now=database_now())
+    found = read_payment(payment_id)
+    if found is None:
+        raise NotFound
+    payment, now = found
+    return record_result_of(payment, result, source=source, now=now)
+
+
+def record_result_of(payment: Payment, result: PaymentResult, *, source: Evidence.Source, now: datetime) -> Payment:
+    """The door for who has read the payment with its order already, however long ago: if either moved since, both are
+    read again. ``now`` is the database's clock."""
+    return _apply(payment, result, source=source, now=now)
 
 
 def record_no_answer(payment_id: str, *, code: str, source: Evidence.Source) -> Payment:
@@ -138,8 +172,7 @@ def _hold(
 ) -> Payment:
     """The intent alone, with the case when a person must look. :mod:`payments.orders.holds` sends it, or never."""
     with transaction.atomic():
-        account = clearance.route.accounts[0]
-        payment, now = _begin(order, account, instruction, clearance, key=key, failed=None)
+        payment, now = begin_anywhere(order, instruction, clearance, key=key)
         if clearance.hold == Payment.Hold.REVIEW:
             until = now + timedelta(seconds=clearance.hold_seconds)
             facts = {"decision": clearance.decision.id, "reasons": list(clearance.decision.reasons)}
@@ -155,54 +188,6 @@ def _hold(
     return payment
 
 
-def _begin(
-    order: Order,
-    account: GatewayAccount,
-    instruction: PayInstruction,
-    clearance: Clearance,
-    *,
-    key: Key | None,
-    failed: Payment | None,
-) -> tuple[Payment, datetime]:
-    """tx 1; ``failed`` is this request's attempt before, at an account that could not be reached."""
-    payment = Payment(
-        order=order,
-        gateway_account_id=account.id,
-        method=instruction.method,
-        status=Payment.Status.CREATED if clearance.hold else Payment.Status.SUBMITTING,
-        currency=order.currency,
-        amount_minor=order.amount_minor,
-        request_options=dict(instruction.options),
-        return_url=instruction.return_url,
-        risk=clearance.decision.as_row() | ({"must_prove": True} if clearance.must_prove else {}),
-        hold=clearance.hold,
-        routing=clearance.route.trace | {"account": account.id},
-    )
-    is_new_order = failed is None and order._state.adding
-    try:
-        answer = statements.begin(
-            payment,
-            order=order if is_new_order else None,
-            key=key,
-            is_claimed=failed is not None,
-            # One decision covers all attempts of one request.
-            journal=clearance.decision.journal if failed is None else None,
-            hold_seconds=clearance.hold_seconds if clearance.hold else None,
-        )
-    except IntegrityError as error:
-        refuse_collision(error)
-    except Error as error:
-        refuse_by_code(error)
-    if "claim" in answer:
-        raise KeyTaken(answer["claim"])
-    now = datetime.fromisoformat(answer["now"])
-    payment.created_at = now
-    if is_new_order:
-        order._state.adding = False
-        order.created_at = now
-    return payment, now
-
-
 def submit(
     payment: Payment,
     account: GatewayAccount,
@@ -211,70 +196,42 @@ def submit(
     key: Key | None,
     render: Render | None,
     may_try_elsewhere: bool,
-) -> Payment:
-    adapter = connect(account)
+) -> tuple[Payment, bool]:
+    """Ask the gateway and bring its answer to the door; the row, and whether another account should try."""
     asked = time.monotonic()
-    result: PaymentResult | None
-    note = ""
-    try:
-        result = ask(account, adapter.create_payment, request_of(payment, account))
-    except GatewayUnavailable as error:
-        log.warning("gateway_unavailable", payment_id=payment.id, account=account.id, reason=error.code)
-        result = PaymentResult(payment.id, Outcome.FAILED, failure_code="gateway_unavailable")
-    except GatewayRejected as error:
-        result = PaymentResult(
-            payment.id, Outcome.FAILED, failure_code=error.code or "gateway_rejected", failure_message=str(error)
-        )
-    except GatewayOutcomeUnknown as error:
-        result, note = None, error.code or "unknown"
-    is_passed_on = may_try_elsewhere and result is not None and result.failure_code == "gateway_unavailable"
-    keep = None if is_passed_on else key
+    result, note = ask_to_collect(payment, account)
+    is_passed_on = may_try_elsewhere and may_succeed_elsewhere(result) and may_retry()
     now += timedelta(seconds=time.monotonic() - asked)  # still the database's clock, without asking it again
-    return _apply(
+    payment = _apply(
         payment,
         result,
         source=Evidence.Source.RESPONSE,
         now=now,
         note=note,
-        key=keep,
+        key=None if is_passed_on else key,
         render=render,
         is_passed_on=is_passed_on,
     )
+    if not is_passed_on or payment.status == Payment.Status.FAILED:
+        return payment, is_passed_on
+    if key and render:  # other evidence came first: it took money, or may
+        idempotency.complete(key, render(payment.order, payment))
+    return payment, False
 
 
 def submit_again(payment: Payment, *, key: Key | None = None, render: Render | None = None) -> Payment:
     """Ask first: what was sent before may have arrived. A refusal now says nothing about what happened then."""
     account = _account_of(payment)
-    adapter = connect(account)
     result: PaymentResult | None
     note = ""
     try:
-        result = ask(account, adapter.fetch_payment, payment.id)
-        if result.outcome is Outcome.NOT_FOUND:
-            result = ask(account, adapter.create_payment, request_of(payment, account))
+        result = ask_about(payment, account)
+        if is_answer_lost(result) and is_known_for_the_same(payment, account, now=database_now()):
+            result = ask(account, connect(account).create_payment, request_of(payment, account))
     except GatewayError as error:
         result, note = None, error.code or "unknown"
     now = database_now()
     return _apply(payment, result, source=Evidence.Source.RESPONSE, now=now, note=note, key=key, render=render)
-
-
-def request_of(payment: Payment, account: GatewayAccount) -> PaymentRequest:
-    """The same question, byte for byte, however often it is asked."""
-    order = payment.order
-    return PaymentRequest(
-        reference=payment.id,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        method=payment.method,
-        description=order.description,
-        order_reference=order.id,
-        capture=order.capture_method == "automatic",
-        return_url=payment.return_url,
-        webhook_url=webhook_url(account),
-        expires_at=order.expires_at,
-        options=payment.request_options,
-        must_prove=payment.risk.get("must_prove", False),
-    )
 
 
 def _apply(
@@ -303,13 +260,18 @@ def _apply(
         _preview(payment, change)
         response = render(payment.order, payment) if key and render else None
         ends_stuck = change.moves and now - payment.created_at > STUCK_AFTER
-        with transaction.atomic() if change.case or ends_stuck else nullcontext():
+        # A capture of what was held tells of the card once more; its owner may have removed it since.
+        is_first_news = change.moves and before != Payment.Status.AUTHORIZED
+        keeps_method = is_first_news and payment.saves_method and result is not None and result.saved is not None
+        with transaction.atomic() if change.case or ends_stuck or keeps_method else nullcontext():
             if not statements.apply(row, key=key, response=response):
                 payment = load(payment.id)
                 continue
             _settle_cases(payment, change, ends_stuck=ends_stuck)
             if change.surplus:
                 handle_surplus(payment)
+            if keeps_method:
+                _keep_method(payment, result)
         if change.events:
             bell.ring_on_commit(bell.OUTBOX)
         if change.moves:
@@ -325,6 +287,19 @@ def _settle_cases(payment: Payment, change: Change, *, ends_stuck: bool) -> None
         open_case(kind=kind, object_id=payment.id, facts=facts, merchant_id=payment.order.merchant_id)
     if ends_stuck:
         resolve_cases(kind=Case.Kind.STUCK, object_id=payment.id, resolution=f"known: {payment.status}")
+
+
+def _keep_method(payment: Payment, result: PaymentResult | None) -> None:
+    if result is None or result.saved is None or payment.order.user_id is None:
+        return
+    remember_method(
+        user_id=payment.order.user_id,
+        gateway_account_id=payment.gateway_account_id,
+        method=payment.method,
+        saved=result.saved,
+        merchant_id=payment.order.merchant_id,
+        consent=payment.request_options.get(CONSENT),
+    )
 
 
 def _passed_on(event: Event) -> Event:

@@ -6,7 +6,7 @@ recent sign-in counts; and where nobody is signed in here, a person looks at it 
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +15,9 @@ from accounts.stepup import ReauthenticationRequired
 from merchants.queries import may_sell
 from payments.errors import MerchantTakesNoPayments
 from payments.gateways.registry import GATEWAYS
+from payments.methods.models import PaymentMethod
 from payments.orders.models import Order, Payment
-from payments.routing.services import Route
+from payments.routing.services import Route, without
 from riskcontrol.decisions import Attempt, Decision, assess, record
 from riskcontrol.models import Outcome
 from riskcontrol.outcomes import record_outcome
@@ -34,12 +35,22 @@ class Payer:
 
 @dataclass(frozen=True)
 class PayInstruction:
-    """How to pay. ``options`` go to the adapter as they are (tokens, scripts of the sandbox; never card numbers)."""
+    """How to pay. ``options`` go to the adapter as they are (tokens, scripts of the sandbox; never card numbers).
+
+    ``saved`` is charged instead of asking for a method, which is then its own; ``is_off_session`` says that nobody is
+    there to confirm, and takes a mandate. ``saves_method`` keeps what was paid with, under the ``consent`` that the
+    payer gave (a mandate's terms), if any. ``country`` is the payer's (ISO 3166, empty: not known).
+    """
 
     method: str
     return_url: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     payer: Payer = Payer()
+    saved: PaymentMethod | None = None
+    is_off_session: bool = False
+    saves_method: bool = False
+    consent: Mapping[str, Any] = field(default_factory=dict)
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +105,9 @@ def _review(decision: Decision, route: Route) -> Clearance:
 
 
 def _challenge(decision: Decision, route: Route, instruction: PayInstruction) -> Clearance:
-    able = tuple(a for a in route.accounts if instruction.method in GATEWAYS[a.gateway].challengeable_methods)
-    if able:
-        return Clearance(decision, replace(route, accounts=able), must_prove=True)
+    unable = [a for a in route.accounts if instruction.method not in GATEWAYS[a.gateway].challengeable_methods]
+    if len(unable) < len(route.accounts):
+        return Clearance(decision, without(route, unable, why="no_challenge") if unable else route, must_prove=True)
     if instruction.payer.has_proved is None:
         return _review(decision, route)
     if not instruction.payer.has_proved():
@@ -106,6 +117,6 @@ def _challenge(decision: Decision, route: Route, instruction: PayInstruction) ->
 
 
 def _method_key(instruction: PayInstruction) -> str:
-    """The same saved token, the same key; never the token itself."""
-    token = instruction.options.get("token")
+    """The same saved method or token, the same key; never the token itself."""
+    token = instruction.saved.id if instruction.saved else instruction.options.get("token")
     return hashlib.sha256(f"{instruction.method}:{token}".encode()).hexdigest()[:32] if token else ""

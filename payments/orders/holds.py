@@ -14,6 +14,9 @@ from paycore.clock import database_now
 from paycore.errors import NotFound
 from payments.bells import PAYMENTS
 from payments.gateways.contract import Outcome, PaymentResult
+from payments.methods.errors import MandateRequired
+from payments.methods.models import PaymentMethod
+from payments.methods.services import require_mandate
 from payments.orders import statements
 from payments.orders.charging import known_of, load, submit
 from payments.orders.models import Evidence, Order, Payment
@@ -34,7 +37,23 @@ def advance_held(payment: Payment, *, now: datetime) -> Payment:
         return _end_review(payment)
     if not may_sell(payment.order.merchant_id):
         return withdraw_held(payment.id, why="its merchant takes no payments")
+    if not _may_still_charge(payment):
+        return withdraw_held(payment.id, why="its payer withdrew")
     return _send(payment)
+
+
+def _may_still_charge(payment: Payment) -> bool:
+    """Of a saved method: its owner may have removed it, or ended the mandate, while the payment waited."""
+    if not payment.payment_method_id:
+        return True
+    method = PaymentMethod.objects.filter(id=payment.payment_method_id, status=PaymentMethod.Status.ACTIVE).first()
+    if method is None or not payment.is_off_session:
+        return method is not None
+    try:
+        require_mandate(method, merchant_id=payment.order.merchant_id, amount=payment.order.amount)
+    except MandateRequired:
+        return False
+    return True
 
 
 def _is_over(order: Order, *, now: datetime) -> bool:
@@ -93,4 +112,7 @@ def _send(payment: Payment) -> Payment:
             return payment  # money for another attempt may have come a moment ago
         payment.status, payment.hold = Payment.Status.SUBMITTING, ""
         payment.save(update_fields=["status", "hold"])
-    return submit(load(payment.id), account, now=database_now(), key=None, render=None, may_try_elsewhere=False)
+    sent, _is_passed_on = submit(
+        load(payment.id), account, now=database_now(), key=None, render=None, may_try_elsewhere=False
+    )
+    return sent

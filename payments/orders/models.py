@@ -140,9 +140,22 @@ class Payment(models.Model):
     captured_minor = models.BigIntegerField(_("captured (minor units)"), default=0)
     refunded_minor = models.BigIntegerField(_("refunded (minor units)"), default=0)
     refund_pending_minor = models.BigIntegerField(_("refunds under way (minor units)"), default=0)
+    disputed_minor = models.BigIntegerField(_("taken back by disputes (minor units)"), default=0)
     fee_minor = models.BigIntegerField(_("gateway's fee (minor units)"), default=0)
     is_surplus = models.BooleanField(_("surplus"), default=False)
     gateway_reference = models.CharField(_("gateway's reference"), max_length=128, blank=True, default="")
+    payment_method = models.ForeignKey(
+        "payments.PaymentMethod",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payments",
+        db_index=False,
+        verbose_name=_("saved payment method"),
+    )
+    is_off_session = models.BooleanField(_("charged unasked"), default=False)
+    saves_method = models.BooleanField(_("saves the method"), default=False)
+    payer_country = models.CharField(_("payer's country"), max_length=2, blank=True, default="")
     request_options = models.JSONField(_("request options"), default=dict, blank=True)
     return_url = models.CharField(_("return address"), max_length=500, blank=True, default="")
     action = models.JSONField(_("next action"), null=True, blank=True)
@@ -200,6 +213,10 @@ class Payment(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["order", "-id"], name="payment_by_order"),
             models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="payment_due"),
+            models.Index(
+                fields=["payment_method", "-id"], condition=Q(payment_method__isnull=False), name="payment_by_method"
+            ),
+            models.Index(fields=["gateway_account", "method", "-id"], name="payment_by_account"),
         ]
         triggers: ClassVar = [
             transitions.PAYMENT.trigger(),
@@ -217,7 +234,9 @@ class Payment(models.Model):
 
     @property
     def refundable(self) -> Money:
-        return Money(self.captured_minor - self.refunded_minor - self.refund_pending_minor, self.currency)
+        """What can still be given back; a dispute has given back its part already."""
+        gone = self.refunded_minor + self.refund_pending_minor + self.disputed_minor
+        return Money(max(0, self.captured_minor - gone), self.currency)
 
     @property
     def is_final(self) -> bool:

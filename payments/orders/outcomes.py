@@ -12,6 +12,7 @@ from merchants.queries import merchant_fee
 from paycore.events import Event
 from paycore.money import Money
 from payments.events import OrderPaid, PaymentAuthorized, PaymentCanceled, PaymentFailed, PaymentSucceeded
+from payments.gateways.actions import action_as_row
 from payments.gateways.contract import Outcome, PaymentResult
 from payments.ledger import chart
 from payments.ledger.services import Entry, Leg
@@ -133,7 +134,7 @@ def _move(known: Known, result: PaymentResult, *, target: str, now: datetime) ->
         case "canceled":
             _cancel(known, change, now=now)
         case "requires_action":
-            change.payment["action"] = action_as_row(result)
+            change.payment["action"] = action_as_row(result.action)
     return change
 
 
@@ -216,7 +217,11 @@ def _book_capture(known: Known, result: PaymentResult, change: Change, *, captur
     if not taken.minor:
         return
     is_fee_told = result.fee_minor is not None and 0 <= result.fee_minor <= captured
-    cost_after = Money(result.fee_minor or 0, currency) if is_fee_told else account.expected_fee(after)
+    cost_after = (
+        Money(result.fee_minor or 0, currency)
+        if is_fee_told
+        else account.expected_fee(after, method=payment.method, country=payment.payer_country)
+    )
     cost = max(Money.zero(currency), cost_after - Money(payment.fee_minor, currency))
     gateway = chart.gateway(account.id)
     owner = chart.SUSPENSE if is_surplus else chart.merchant_pending(known.merchant.id)
@@ -228,17 +233,3 @@ def _book_capture(known: Known, result: PaymentResult, change: Change, *, captur
         legs.append(Leg(owner, chart.REVENUE_FEES, max(Money.zero(currency), share)))
     change.payment["fee_minor"] = payment.fee_minor + cost.minor
     change.entries.append(Entry("payment", payment.id, f"capture:{captured}", legs))
-
-
-def action_as_row(result: PaymentResult) -> dict[str, Any] | None:
-    """What the payer must do, as the payment keeps it and the API shows it."""
-    action = result.action
-    if action is None:
-        return None
-    return {
-        "kind": str(action.kind),
-        "url": action.url,
-        "qr_text": action.qr_text,
-        "app_parameters": dict(action.app_parameters),
-        "expires_at": action.expires_at.isoformat() if action.expires_at else None,
-    }

@@ -17,12 +17,16 @@ from rest_framework.views import APIView
 from accounts.stepup import has_recent_sign_in
 from merchants.authentication import MerchantCaller
 from merchants.permissions import IsMerchantServer
+from paycore import idempotency
 from paycore.api import IdempotentView, answer, stored
-from paycore.errors import PermissionRefused
+from paycore.errors import PaycoreError, PermissionRefused
 from paycore.idempotency import Key, KeyTaken, StoredResponse, answer_taken
 from paycore.money import Money
 from paycore.pagination import page_of, page_response
 from paycore.throttling import client_address
+from payments.methods.mandates import Device
+from payments.methods.services import note_use
+from payments.methods.views import device_of
 from payments.orders import examples
 from payments.orders.callers import viewer_of
 from payments.orders.captures import request_capture, send_capture, void_payment
@@ -31,6 +35,7 @@ from payments.orders.clearance import Payer
 from payments.orders.models import Order, Payment
 from payments.orders.presentation import present_capture, present_payment
 from payments.orders.queries import Viewer, get_order, get_payment, payments_of
+from payments.orders.saved_methods import consent_to_keep, method_to_charge, refuse_what_is_not_yours
 from payments.orders.serializers import (
     CaptureAnswerSerializer,
     CaptureSerializer,
@@ -58,12 +63,13 @@ class PaymentListView(IdempotentView):
         responses=page_of(PaymentSerializer),
     )
     def get(self, request: Request) -> Response:
-        payments = payments_of(viewer_of(request))
+        viewer = viewer_of(request)
+        payments = payments_of(viewer)
         if order := request.query_params.get("order"):
             payments = payments.filter(order_id=order)
         if status := request.query_params.get("status"):
             payments = payments.filter(status=status)
-        return page_response(request, payments, view=self, present=present_payment)
+        return page_response(request, payments, view=self, present=partial(present_payment, viewer=viewer))
 
     @extend_schema(
         operation_id="payments_create",
@@ -81,18 +87,21 @@ class PaymentListView(IdempotentView):
     def post(self, request: Request) -> HttpResponse:
         viewer = viewer_of(request)
         form = PaySerializer.check(request.data)
+        payer = _payer(request, form.get("payer", {}))
+        refuse_what_is_not_yours(form, viewer=viewer)
+        device = device_of(request, device_id=payer.device_id)
         key = self.key(request, caller=viewer.id)
         try:
-            return answer(_pay(form, viewer=viewer, payer=_payer(request, form.get("payer", {})), key=key))
+            return answer(_pay(form, viewer=viewer, payer=payer, device=device, key=key))
         except KeyTaken as taken:
 
             def resume(payment_id: str) -> StoredResponse:
-                return resume_payment(payment_id, key=key, render=_render)
+                return resume_payment(payment_id, key=key, render=partial(_render, viewer=viewer))
 
             return answer(answer_taken(taken, resume=resume))
 
 
-def _pay(form: dict[str, Any], *, viewer: Viewer, payer: Payer, key: Key) -> StoredResponse:
+def _pay(form: dict[str, Any], *, viewer: Viewer, payer: Payer, device: Device, key: Key) -> StoredResponse:
     details = form.get("order_details")
     if details is None:
         order = get_order(viewer, form["order"])
@@ -100,8 +109,19 @@ def _pay(form: dict[str, Any], *, viewer: Viewer, payer: Payer, key: Key) -> Sto
         order = build_order(draft_order(details, merchant_id=viewer.merchant_id))
     else:
         raise PermissionRefused
-    payment = pay_order(order, pay_instruction(form, payer=payer), key=key, render=_render)
-    return _render(payment.order, payment)
+    try:
+        saved = method_to_charge(form, order=order, viewer=viewer)
+        consent = consent_to_keep(form, order=order, device=device)
+    except PaycoreError:
+        if (state := idempotency.look_up(key)) is not None:  # a repeat gets its first answer
+            raise KeyTaken(state) from None
+        raise
+    instruction = pay_instruction(form, payer=payer, saved=saved, consent=consent)
+    render = partial(_render, viewer=viewer)
+    payment = pay_order(order, instruction, key=key, render=render)
+    if saved:
+        note_use(saved)
+    return render(payment.order, payment)
 
 
 def _payer(request: Request, told: dict[str, str]) -> Payer:
@@ -114,8 +134,8 @@ def _payer(request: Request, told: dict[str, str]) -> Payer:
     return Payer(ip=client_address(request), device_id=device_id, has_proved=partial(has_recent_sign_in, request))
 
 
-def _render(_order: Order, payment: Payment) -> StoredResponse:
-    return stored(201, present_payment(payment))
+def _render(_order: Order, payment: Payment, *, viewer: Viewer) -> StoredResponse:
+    return stored(201, present_payment(payment, viewer=viewer))
 
 
 class PaymentView(APIView):
@@ -128,11 +148,12 @@ class PaymentView(APIView):
         examples=[examples.PAYMENT],
     )
     def get(self, request: Request, payment_id: str) -> Response:
-        payment = get_payment(viewer_of(request), payment_id)
+        viewer = viewer_of(request)
+        payment = get_payment(viewer, payment_id)
         wait, version = _number(request, "wait_seconds"), _number(request, "after_version")
         if wait and payment.version <= (version or payment.version) and not payment.is_final:
             _wait_for_change(payment, seconds=min(wait, MAX_WAIT_SECONDS))
-        return Response(present_payment(payment))
+        return Response(present_payment(payment, viewer=viewer))
 
 
 def _wait_for_change(payment: Payment, *, seconds: int) -> None:

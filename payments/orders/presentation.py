@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from payments.gateways.actions import action_for_others
+from payments.orders.failure_texts import present_failure
 from payments.orders.models import Capture, Order, Payment, Refund
+from payments.orders.queries import Viewer
 
 
 def present_order(order: Order) -> dict[str, Any]:
@@ -26,21 +29,26 @@ def present_order(order: Order) -> dict[str, Any]:
     }
 
 
-def present_payment(payment: Payment) -> dict[str, Any]:
+def present_payment(payment: Payment, *, viewer: Viewer | None = None) -> dict[str, Any]:
+    """Without a ``viewer``, as for a merchant: what opens the payer's methods at a provider is for the payer only."""
+    is_payer = viewer is not None and bool(viewer.user_id)
     return {
         "id": payment.id,
         "object": "payment",
         "order": payment.order_id,
         "status": str(payment.status),
         "method": payment.method,
+        "payment_method": payment.payment_method_id,
+        "off_session": payment.is_off_session,
         "currency": payment.currency,
         "amount_minor": payment.amount_minor,
         "authorized_minor": payment.authorized_minor,
         "captured_minor": payment.captured_minor,
         "refunded_minor": payment.refunded_minor,
-        "next_action": payment.action,
+        "next_action": payment.action if is_payer else action_for_others(payment.action),
         "hold": payment.hold or None,
         "failure_code": payment.failure_code or None,
+        "failure": present_failure(payment.failure_code),
         "version": payment.version,
         "succeeded_at": payment.succeeded_at,
         "created_at": payment.created_at,

@@ -44,6 +44,8 @@ from payments.orders.schedule import QUERY_DELAYS_SECONDS
 from payments.routing.connections import ask, connect, webhook_url
 from payments.routing.models import GatewayAccount
 from payments.routing.services import get_account
+from payments.wallet.errors import TopUpNotRefundable
+from payments.wallet.queries import is_top_up
 from riskcontrol.cases import open_case, resolve_cases
 from riskcontrol.models import Case
 
@@ -66,12 +68,14 @@ class RefundOrder:
 def request_refund(request: RefundOrder, *, is_reviewed: bool = False) -> Refund:
     """Reserve and record, in the running transaction; approved at once when the merchant's limit needs no review.
 
-    Raises NotFound, PaymentNotRefundable, RefundExceedsPayment.
+    Raises NotFound, PaymentNotRefundable, RefundExceedsPayment, TopUpNotRefundable.
     """
     with transaction.atomic():
         order, payment = lock_payment(request.payment_id)
         if payment.status != Payment.Status.SUCCEEDED and not payment.captured_minor:
             raise PaymentNotRefundable
+        if not payment.is_surplus and is_top_up(order.id):
+            raise TopUpNotRefundable
         amount = request.amount or payment.refundable
         if amount.currency != payment.currency or amount.minor <= 0 or not _reserve(payment, amount):
             raise RefundExceedsPayment(refundable_minor=payment.refundable.minor, currency=payment.currency)
@@ -153,7 +157,13 @@ def _ask_refund(refund: Refund, request: RefundRequest, *, account: GatewayAccou
     nothing is evidence that no money went back; a refused question says nothing."""
     adapter = connect(account)
     if refund.attempts > 1:
-        known = ask(account, adapter.fetch_refund, refund.id)
+        known = ask(
+            account,
+            adapter.fetch_refund,
+            refund.id,
+            payment_reference=request.payment_reference,
+            payment_gateway_reference=request.payment_gateway_reference,
+        )
         if known.outcome is not Outcome.NOT_FOUND:
             return known
     try:
@@ -173,21 +183,29 @@ def record_refund_result(refund_id: str, result: RefundResult, *, source: Eviden
             result.outcome
         )
         is_applied = target is not None and not is_wrong and transitions.REFUND.allows(refund.status, target)
-        if source != Evidence.Source.QUERY or is_applied:
+        # A bank may send money back weeks later: it is ours again, and the payer has nothing.
+        has_come_back = target == "failed" and refund.status == Refund.Status.SUCCEEDED
+        if source != Evidence.Source.QUERY or is_applied or has_come_back:
             _note(refund, result, source=source, is_applied=is_applied)
         has_ended_otherwise = refund.status in (Refund.Status.FAILED, Refund.Status.REJECTED)
-        if target == "succeeded" and (is_wrong or has_ended_otherwise):
-            facts = {
-                "reported_minor": result.amount_minor,
-                "reported_currency": result.currency,
-                "status": refund.status,
-            }
-            open_case(kind=Case.Kind.REFUND_MISMATCH, object_id=refund.id, facts=facts)
+        if has_come_back or (target == "succeeded" and (is_wrong or has_ended_otherwise)):
+            _open_mismatch(refund, result)
         elif is_applied and target == "succeeded":
             _succeed(refund, result)
         elif is_applied:
             _fail(refund, result)
         return refund
+
+
+def _open_mismatch(refund: Refund, result: RefundResult) -> None:
+    facts = {
+        "reported_minor": result.amount_minor,
+        "reported_currency": result.currency,
+        "reported": str(result.outcome),
+        "failure_code": result.failure_code,
+        "status": refund.status,
+    }
+    open_case(kind=Case.Kind.REFUND_MISMATCH, object_id=refund.id, facts=facts)
 
 
 def _approve(refund: Refund, *, reviewed_by: str, note: str, now: datetime) -> None:
@@ -225,7 +243,7 @@ def _succeed(refund: Refund, result: RefundResult) -> None:
     publish(RefundSucceeded(refund.id, payment.id, payment.order_id, payment.order.merchant_id))
     _count(refund)
     if payment.is_surplus:
-        _close_surplus(payment)
+        close_surplus_when_gone(payment)
     else:
         _close_order_if_fully_refunded(payment.order, refund)
 
@@ -244,9 +262,10 @@ def _count(refund: Refund) -> None:
     metrics.REFUNDS.labels(gateway=account.gateway if account else "", outcome=refund.status).inc()
 
 
-def _close_surplus(payment: Payment) -> None:
-    payment.refresh_from_db(fields=["refunded_minor", "captured_minor"])
-    if payment.refunded_minor == payment.captured_minor:
+def close_surplus_when_gone(payment: Payment) -> None:
+    """Nothing of it is in suspense any more: refunds and disputes took it."""
+    payment.refresh_from_db(fields=["refunded_minor", "disputed_minor", "captured_minor"])
+    if payment.refunded_minor + payment.disputed_minor >= payment.captured_minor:
         resolve_cases(kind=Case.Kind.SURPLUS_PAYMENT, object_id=payment.id, resolution="refunded")
 
 
@@ -284,7 +303,8 @@ def _lock_refund(refund_id: str) -> Refund:
 def _reserve(payment: Payment, amount: Money) -> bool:
     """Conditional update: holds under any race, with the CHECK behind it."""
     updated = Payment.objects.filter(
-        id=payment.id, captured_minor__gte=F("refunded_minor") + F("refund_pending_minor") + amount.minor
+        id=payment.id,
+        captured_minor__gte=F("refunded_minor") + F("refund_pending_minor") + F("disputed_minor") + amount.minor,
     ).update(refund_pending_minor=F("refund_pending_minor") + amount.minor)
     return bool(updated)
 

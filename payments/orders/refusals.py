@@ -8,6 +8,10 @@ from paycore.idempotency import IdempotencyKeyBusy
 from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
 
 
+class QuotaUsedUp(Exception):
+    """The gateway account may take no more in this period: another one may."""
+
+
 def refuse_collision(error: IntegrityError) -> NoReturn:
     text = str(error)
     if "payment_one_live_attempt" in text:
@@ -25,4 +29,6 @@ def refuse_by_code(error: Error) -> NoReturn:
             raise OrderHasExpired from error
         case "PC003":
             raise IdempotencyKeyBusy(retry_after_seconds=1) from error
+        case "PC011":
+            raise QuotaUsedUp from error
     raise error

@@ -15,6 +15,13 @@ from paycore.fields import (
     WebAddressField,
 )
 from paycore.money import Money
+from payments.methods.models import PaymentMethod
+from payments.methods.serializers import (
+    ConsentSerializer,
+    NextActionSerializer,
+    PayerCountryField,
+    PayOptionsSerializer,
+)
 from payments.orders.clearance import Payer, PayInstruction
 from payments.orders.models import Capture, Order, Payment, Refund
 from payments.orders.services import OrderDraft, OrderLine
@@ -82,13 +89,6 @@ def draft_order(data: dict[str, Any], *, merchant_id: str) -> OrderDraft:
     )
 
 
-class SandboxOptionsSerializer(StrictSerializer):
-    """Options that an adapter understands. Card numbers are not among them."""
-
-    token = StrictCharField(max_length=128, required=False, help_text=_("A payment token of the gateway's."))
-    sandbox = serializers.DictField(required=False, help_text=_("A script for the sandbox; see docs/sandbox.md."))
-
-
 class PayerSerializer(StrictSerializer):
     """What is known of who pays; risk control looks at it."""
 
@@ -98,6 +98,11 @@ class PayerSerializer(StrictSerializer):
     device_id = StrictCharField(
         max_length=64, required=False, help_text=_("An id that the app keeps on the device; not a hardware number.")
     )
+    country = PayerCountryField(
+        max_length=2,
+        required=False,
+        help_text=_("Where the payer is: ISO 3166-1, two letters. Some ways to pay need it."),
+    )
 
 
 class PaySerializer(StrictSerializer):
@@ -105,21 +110,55 @@ class PaySerializer(StrictSerializer):
     order_details = OrderDetailsSerializer(
         required=False, help_text=_("Merchants' servers may create the order in the same step.")
     )
-    method = StrictCharField(max_length=24)
+    method = StrictCharField(
+        max_length=24, required=False, help_text=_("How to pay, e.g. `card`. Not needed with `payment_method`.")
+    )
+    payment_method = StrictCharField(
+        max_length=40, required=False, help_text=_("A saved method's id (`pm_…`): charge it, in one tap.")
+    )
+    off_session = StrictBooleanField(
+        default=False,
+        help_text=_("From merchants' servers: nobody is there to confirm. Needs a mandate of the payer's."),
+    )
+    save_method = StrictBooleanField(
+        default=False, help_text=_("Keep what is paid with for later; the order must be a signed-in user's.")
+    )
+    mandate = ConsentSerializer(
+        required=False, help_text=_("With `save_method`: what the payer agreed that may be charged unasked.")
+    )
     return_url = WebAddressField(max_length=500, required=False, default="")
-    options = SandboxOptionsSerializer(required=False)
+    options = PayOptionsSerializer(required=False)
     payer = PayerSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("order" in attrs) == ("order_details" in attrs):
             raise serializers.ValidationError(_("Give either order or order_details."), code="order_or_details")
+        if "method" not in attrs and "payment_method" not in attrs:
+            raise serializers.ValidationError({"method": [_("Give a method or a payment_method.")]})
+        if attrs["save_method"] and "payment_method" in attrs:
+            raise serializers.ValidationError({"save_method": [_("A saved method is saved already.")]})
+        if "mandate" in attrs and not attrs["save_method"]:
+            raise serializers.ValidationError({"mandate": [_("Give it together with save_method.")]})
+        if attrs["off_session"] and "payment_method" not in attrs:
+            raise serializers.ValidationError({"off_session": [_("Only a saved payment_method can be charged so.")]})
         return attrs
 
 
-def pay_instruction(data: dict[str, Any], *, payer: Payer) -> PayInstruction:
-    """Checked pay details as an instruction."""
-    options = dict(data.get("options", {}))
-    return PayInstruction(method=data["method"], return_url=data["return_url"], options=options, payer=payer)
+def pay_instruction(
+    data: dict[str, Any], *, payer: Payer, saved: PaymentMethod | None = None, consent: dict[str, Any] | None = None
+) -> PayInstruction:
+    """Checked pay details as an instruction. A saved method is charged as what it is."""
+    return PayInstruction(
+        method=saved.method if saved else data["method"],
+        return_url=data["return_url"],
+        options=dict(data.get("options", {})),
+        payer=payer,
+        saved=saved,
+        is_off_session=data["off_session"],
+        saves_method=data["save_method"],
+        consent=consent or {},
+        country=data.get("payer", {}).get("country", ""),
+    )
 
 
 class CaptureSerializer(StrictSerializer):
@@ -154,14 +193,16 @@ class OrderSerializer(serializers.Serializer[Order]):
     created_at = serializers.DateTimeField()
 
 
-class NextActionSerializer(serializers.Serializer[dict[str, Any]]):
-    """What the payer must do next."""
+class FailureSerializer(serializers.Serializer[dict[str, Any]]):
+    """Why it failed, in the caller's language."""
 
-    kind = serializers.ChoiceField(choices=["redirect", "qr_code", "app"])
-    url = serializers.CharField(allow_blank=True)
-    qr_text = serializers.CharField(allow_blank=True)
-    app_parameters = serializers.DictField(child=serializers.CharField())
-    expires_at = serializers.DateTimeField(allow_null=True)
+    code = serializers.CharField()
+    message = serializers.CharField(help_text=_("What happened; for the payer to read."))
+    advice = serializers.CharField(help_text=_("What the payer can do about it."))
+    retry = serializers.ChoiceField(
+        choices=["retry_same", "retry_elsewhere", "ask_payer", "stop"],
+        help_text=_("What your program may do: try again later, try again now, ask the payer, or stop."),
+    )
 
 
 class PaymentSerializer(serializers.Serializer[Payment]):
@@ -172,6 +213,8 @@ class PaymentSerializer(serializers.Serializer[Payment]):
     order = serializers.CharField()
     status = serializers.ChoiceField(choices=Payment.Status.choices)
     method = serializers.CharField()
+    payment_method = serializers.CharField(allow_null=True, help_text=_("The saved method that was charged."))
+    off_session = serializers.BooleanField(help_text=_("Charged unasked, by a mandate."))
     currency = serializers.CharField()
     amount_minor = serializers.IntegerField()
     authorized_minor = serializers.IntegerField()
@@ -184,6 +227,7 @@ class PaymentSerializer(serializers.Serializer[Payment]):
         help_text=_("Why a `created` payment waits before it is sent. Nothing is taken meanwhile."),
     )
     failure_code = serializers.CharField(allow_null=True)
+    failure = FailureSerializer(allow_null=True)
     version = serializers.IntegerField(help_text=_("Grows with every change; wait for one with `after_version`."))
     succeeded_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,12 +17,9 @@ from paycore.identifiers import new_id
 from paycore.money import Money
 from payments.errors import OrderNotOpen, OrderNumberTaken, PaymentInProgress
 from payments.events import OrderCanceled, OrderCreated, OrderExpired
-from payments.gateways.contract import (
-    CloseCapable,
-    GatewayOutcomeUnknown,
-    GatewayRejected,
-    GatewayUnavailable,
-)
+from payments.gateways.abilities import CloseCapable
+from payments.gateways.contract import GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
+from payments.orders.asking import ask_about
 from payments.orders.charging import record_no_answer, record_payment_result
 from payments.orders.holds import withdraw_held
 from payments.orders.models import Evidence, Order, Payment
@@ -144,12 +141,25 @@ def close_payment(payment: Payment) -> Payment:
     adapter = connect(account)
     try:
         if isinstance(adapter, CloseCapable):
-            result = ask(account, adapter.close_payment, payment.id)
+            result = ask(
+                account,
+                adapter.close_payment,
+                payment.id,
+                gateway_reference=payment.gateway_reference,
+                method=payment.method,
+                expires_at=_payable_until(payment),
+            )
         else:
-            result = ask(account, adapter.fetch_payment, payment.id)
+            result = ask_about(payment, account)
     except (GatewayRejected, GatewayUnavailable, GatewayOutcomeUnknown) as error:
         return record_no_answer(payment.id, code=error.code or "unknown", source=Evidence.Source.QUERY)
     return record_payment_result(payment.id, result, source=Evidence.Source.QUERY)
+
+
+def _payable_until(payment: Payment) -> datetime:
+    """How long the payer may still act on what the gateway gave out."""
+    told = (payment.action or {}).get("expires_at")
+    return datetime.fromisoformat(told) if told else payment.order.expires_at
 
 
 def _end_order(order_id: str, *, status: Order.Status) -> Order:

@@ -30,11 +30,20 @@ def begin(
     is_claimed: bool,
     journal: dict[str, Any] | None = None,
     hold_seconds: int | None = None,
+    quotas: list[dict[str, Any]] | None = None,
+    open_seconds: int | None = None,
 ) -> dict[str, Any]:
-    """tx 1. ``order`` only when it is to be created; ``journal`` is risk control's. Answers ``{"now": iso}`` or
-    ``{"claim": …}``."""
+    """tx 1. ``order`` only when it is to be created; ``journal`` is risk control's, ``quotas`` routing's;
+    ``open_seconds`` how long the order stays payable at least. Answers ``{"now": iso, "expires_at": iso,
+    "order_version": int}`` or ``{"claim": …}``."""
     # Inside somebody's transaction a refusal must not break it.
-    more = {"first_query_seconds": FIRST_QUERY_SECONDS, "journal": journal, "hold_seconds": hold_seconds}
+    more: dict[str, Any] = {
+        "first_query_seconds": FIRST_QUERY_SECONDS,
+        "journal": journal,
+        "hold_seconds": hold_seconds,
+        "quotas": quotas,
+        "open_seconds": open_seconds,
+    }
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
         answer = _call_begin(payment, more, order=order, key=key, is_claimed=is_claimed)
     loaded: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer

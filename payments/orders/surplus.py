@@ -41,11 +41,12 @@ def refund_surplus(payment_id: str, *, requested_by: str) -> None:
 def accept_surplus(payment_id: str, *, decided_by: str) -> Order:
     """Give the money to its order, which had expired or been canceled: the order is re-opened and paid.
 
-    :class:`NotSurplus` when there is nothing to accept, a refund is under way, or the order was paid otherwise.
+    :class:`NotSurplus` when there is nothing to accept, a refund is under way, a dispute took of it, or the order was
+    paid otherwise.
     """
     with transaction.atomic():
         order, payment = lock_payment(payment_id)
-        is_free = payment.refunded_minor == 0 and payment.refund_pending_minor == 0
+        is_free = payment.refunded_minor == 0 and payment.refund_pending_minor == 0 and payment.disputed_minor == 0
         if not payment.is_surplus or not is_free or not transitions.ORDER.allows(order.status, "open"):
             raise NotSurplus
         now = database_now()

@@ -1,4 +1,4 @@
-"""The states of an order, a payment, a capture and a refund (domain.md, "States")."""
+"""The states of an order, a payment, a capture, a refund and a dispute (domain.md, "States")."""
 
 from paycore.states import StateTable
 
@@ -49,6 +49,20 @@ REFUND = StateTable(
         "submitting": ("succeeded", "failed"),
     },
     final=frozenset({"rejected", "succeeded", "failed"}),
+)
+
+DISPUTE = StateTable(
+    name="dispute",
+    initial="warning",
+    transitions={
+        "warning": ("needs_response", "under_review", "won", "lost"),
+        "needs_response": ("under_review", "won", "lost"),
+        "under_review": ("needs_response", "won", "lost"),
+        # A bank may open a decided dispute once more (pre-arbitration), and the last word counts.
+        "won": ("needs_response", "under_review", "lost"),
+        "lost": ("won",),
+    },
+    final=frozenset({"won", "lost"}),
 )
 LIVE_PAYMENT = ("created", "submitting", "requires_action", "processing", "authorized")
 """An attempt that may still take money without anybody's further decision."""

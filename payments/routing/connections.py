@@ -1,12 +1,14 @@
 """From a gateway account to a live adapter, and the one way to ask it anything."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 
 from paycore import http, metrics
+from payments.errors import NotSupportedByGateway
+from payments.gateways.abilities import LookCapable, ProbeCapable
 from payments.gateways.contract import (
     Gateway,
     GatewayConfiguration,
@@ -16,12 +18,15 @@ from payments.gateways.contract import (
     HttpRequest,
     HttpResponse,
     HttpTransport,
+    PaymentResult,
 )
-from payments.gateways.registry import build_gateway
+from payments.gateways.registry import GATEWAYS, build_gateway
 from payments.routing.models import GatewayAccount
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+LEAST_SECRET_LENGTH = 4
 
 IN_PROCESS: dict[str, HttpTransport] = {}
 """Providers that live in this process, by the host of ``inprocess://host``: for tests and benchmarks."""
@@ -34,19 +39,63 @@ def connect(account: GatewayAccount) -> Gateway:
     key = (account.id, account.updated_at)
     adapter = _adapters.get(key)
     if adapter is None:
-        adapter = build_gateway(
-            account.gateway,
-            GatewayConfiguration(
-                account_id=account.id,
-                base_url=account.base_url,
-                credentials=account.credentials,
-                transport=_transport(account.base_url),
-            ),
-        )
+        adapter = build_gateway(account.gateway, configuration_of(account))
         if len(_adapters) > 500:
             _adapters.clear()
         _adapters[key] = adapter
     return adapter
+
+
+def configuration_of(account: GatewayAccount) -> GatewayConfiguration:
+    """What the adapter is told. In production nothing may stand in for the provider: overrides that a copied database
+    brought along are left out, and an address that is not the provider's is replaced by its own."""
+    base_url, credentials, chosen = account.base_url, account.credentials, account.settings
+    gateway = GATEWAYS.get(account.gateway)
+    if gateway is not None:
+        base_url = base_url or next(iter(gateway.addresses), "")
+        if not settings.PAYCORE_GATEWAYS_MAY_BE_REPLACED:
+            base_url = address_in_production(gateway, base_url)
+            overrides = {field.name for field in gateway.account_fields if field.is_override}
+            credentials, chosen = _without(credentials, overrides), _without(chosen, overrides)
+    return GatewayConfiguration(
+        account_id=account.id,
+        base_url=base_url,
+        credentials=credentials,
+        transport=_transport(base_url),
+        settings=chosen,
+    )
+
+
+def address_in_production(gateway: type[Gateway], base_url: str) -> str:
+    """``base_url`` if it is one of the provider's own (or the provider has none), else the provider's first."""
+    own = [address.rstrip("/") for address in gateway.addresses]
+    return base_url if not own or base_url.rstrip("/") in own else gateway.addresses[0]
+
+
+def _without(values: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name.removesuffix("_previous") not in names}
+
+
+def can_be_probed(account: GatewayAccount) -> bool:
+    gateway = GATEWAYS.get(account.gateway)
+    return gateway is not None and hasattr(gateway, "probe")
+
+
+def probe_account(account: GatewayAccount) -> str:
+    """What the provider says of the account, by the address and credentials that are stored. Raises the three
+    GatewayErrors, and NotSupportedByGateway when the adapter cannot ask."""
+    adapter = connect(account)
+    if not isinstance(adapter, ProbeCapable):
+        raise NotSupportedByGateway
+    return without_secrets(ask(account, adapter.probe), account)
+
+
+def without_secrets(text: str, account: GatewayAccount) -> str:
+    """Providers repeat keys in what they say of them."""
+    for secret in sorted(account.credentials.values(), key=len, reverse=True):
+        if len(secret) >= LEAST_SECRET_LENGTH:
+            text = text.replace(secret, "…")
+    return text[:300]
 
 
 def forget_adapters() -> None:
@@ -79,6 +128,15 @@ def _transport(base_url: str) -> HttpTransport:
     if base_url.startswith("inprocess://"):
         return IN_PROCESS[base_url.removeprefix("inprocess://").rstrip("/")]
     return _send_over_http
+
+
+def fetch_payment(
+    account: GatewayAccount, payment_id: str, *, gateway_reference: str, method: str, has_ended: bool = False
+) -> PaymentResult:
+    """Ask the gateway what it knows of one payment. For one that ``has_ended`` here nothing more is ever taken."""
+    adapter = connect(account)
+    question = adapter.look_at_payment if has_ended and isinstance(adapter, LookCapable) else adapter.fetch_payment
+    return ask(account, question, payment_id, gateway_reference=gateway_reference, method=method)
 
 
 def _send_over_http(request: HttpRequest) -> HttpResponse:

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,9 @@ class WebhookReceipt(models.Model):
     body = models.BinaryField(_("body"))
     received_at = models.DateTimeField(_("received"), db_default=Now())
     processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
+    attempts = models.SmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("read anew"), null=True, blank=True)
+    """For a callback that is only a hint: when the provider is asked about what it tells."""
 
     class Meta:
         app_label = "payments"
@@ -29,6 +33,9 @@ class WebhookReceipt(models.Model):
         verbose_name_plural = _("gateway callbacks")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["gateway_account", "event_id"], name="webhook_event_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="webhook_due"),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ PAGES = {
     "rsk": "riskcontrol_decision",
     "case": "riskcontrol_case",
     "rul": "riskcontrol_rule",
+    "wal": "payments_wallet",
 }
 """The ops pages, by the prefix of the id."""
 

@@ -21,7 +21,14 @@ class Case(models.Model):
         STUCK = "stuck", _("Unknown for too long")
         REFUND_MISMATCH = "refund_mismatch", _("Refund differs")
         RISK_REVIEW = "risk_review", _("Risk review")
+        WALLET_DISPUTED = "wallet_disputed", _("Top-up disputed: the wallet is frozen")
+        DISPUTE = "dispute", _("Dispute")
         DISCREPANCY = "discrepancy", _("Statement and books disagree")
+        BANK_UNDERPAID = "bank_underpaid", _("Bank transfer: too little")
+        BANK_OVERPAID = "bank_overpaid", _("Bank transfer: too much")
+        BANK_UNKNOWN = "bank_unknown", _("Bank line of unknown purpose")
+        BANK_RETURNED = "bank_returned", _("Bank payout came back")
+        PAYOUT_ACCOUNT = "payout_account", _("Payout without an account")
 
     class Status(models.TextChoices):
         OPEN = "open", _("Open")

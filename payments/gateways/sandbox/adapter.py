@@ -8,7 +8,9 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from payments.gateways.contract import (
+    AccountField,
     ActionKind,
+    DisputeNotice,
     Gateway,
     GatewayConfiguration,
     GatewayOutcomeUnknown,
@@ -22,10 +24,16 @@ from payments.gateways.contract import (
     PaymentResult,
     RefundRequest,
     RefundResult,
+    SavedMethod,
+    SavedToken,
+    SaveRequest,
+    SaveResult,
     WebhookIdentity,
     WebhookNotice,
     WebhookRefused,
 )
+from payments.gateways.sandbox.disputes import Disputing, dispute_notice
+from payments.gateways.sandbox.reading import NotUnderstood, error_of, moment, number, read_json, text
 from payments.gateways.sandbox.signature import HEADER, SignatureRefused, check_signature
 
 _PAYMENT_OUTCOMES = {
@@ -37,6 +45,12 @@ _PAYMENT_OUTCOMES = {
     "SHUT": Outcome.CANCELED,
 }
 _REFUND_OUTCOMES = {"WORKING": Outcome.PENDING, "GIVEN": Outcome.SUCCEEDED, "DECLINED": Outcome.FAILED}
+_SAVE_OUTCOMES = {
+    "WAITING": Outcome.REQUIRES_ACTION,
+    "KEPT": Outcome.SUCCEEDED,
+    "DECLINED": Outcome.FAILED,
+    "GONE": Outcome.CANCELED,
+}
 _METHODS = {"card": "card", "sandbox_redirect": "redirect", "sandbox_qr": "qr"}
 _FAILURE_CODES = {
     "REFUSED": "card_declined",
@@ -48,27 +62,30 @@ _FAILURE_CODES = {
     "SUSPECT": "suspected_fraud",
     "ACCOUNT_GONE": "account_closed",
     "PAYER_SAID_NO": "payer_declined",
+    "NOT_PRESENT": "authentication_required",
+    "NOT_KEPT": "mandate_ended",
 }
 UNLISTED_FAILURE = "declined"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_STATEMENT_BYTES = 32 * 1024 * 1024
 
-Result = TypeVar("Result", PaymentResult, RefundResult)
+Result = TypeVar("Result", PaymentResult, RefundResult, SaveResult)
 
 
-class SandboxGateway(Gateway):
-    """Credentials: ``secret``, and ``previous_secret`` while it is being changed. Implements CaptureCapable,
-    CloseCapable, StatementSource and StatementSoFarSource."""
+class SandboxGateway(Disputing, Gateway):
+    """Credentials: ``secret``, and ``secret_previous`` while it is being changed. Implements CaptureCapable,
+    CloseCapable, VaultCapable, DisputeCapable, StatementSource and StatementSoFarSource."""
 
     name: ClassVar[str] = "sandbox"
     methods: ClassVar[tuple[str, ...]] = tuple(_METHODS)
+    account_fields: ClassVar[tuple[AccountField, ...]] = (AccountField("secret", can_overlap=True),)
     challengeable_methods: ClassVar[frozenset[str]] = frozenset({"card"})
+    saveable_methods: ClassVar[frozenset[str]] = frozenset({"card", "sandbox_redirect"})
 
     def __init__(self, configuration: GatewayConfiguration, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(configuration)
         self._clock = clock
-        credentials = configuration.credentials
-        self._secrets = [credentials["secret"], credentials.get("previous_secret", "")]
+        self._secrets = list(configuration.secrets_in_use("secret"))
 
     def create_payment(self, request: PaymentRequest) -> PaymentResult:
         via = _METHODS.get(request.method)
@@ -87,26 +104,38 @@ class SandboxGateway(Gateway):
             "good_until": request.expires_at.timestamp() if request.expires_at else None,
             "prove": request.must_prove,
             "script": request.options.get("sandbox"),
-            "token": request.options.get("token"),
+            "token": request.options.get("test_token") or request.options.get("token"),
+            "who": request.payer_reference,
+            "keep": request.saves_method,
+            "kept": request.saved.token if request.saved else None,
+            "absent": request.is_off_session,
         }
         return self._payment(self._ask("POST", "/v1/payments", words), reference=request.reference)
 
-    def fetch_payment(self, reference: str) -> PaymentResult:
+    def fetch_payment(self, reference: str, *, gateway_reference: str = "", method: str = "") -> PaymentResult:
         answer = self._ask("GET", f"/v1/payments/{quote(reference, safe='')}", missing_is_none=True)
         if answer is None:
             return PaymentResult(reference=reference, outcome=Outcome.NOT_FOUND)
         return self._payment(answer, reference=reference)
 
     def capture_payment(
-        self, reference: str, *, capture_reference: str, amount_minor: int, currency: str
+        self,
+        reference: str,
+        *,
+        capture_reference: str,
+        amount_minor: int,
+        currency: str,
+        gateway_reference: str = "",
     ) -> PaymentResult:
         words = {"take": capture_reference, "sum": amount_minor, "coin": currency}
         return self._change(reference, "capture", words)
 
-    def void_payment(self, reference: str) -> PaymentResult:
+    def void_payment(self, reference: str, *, gateway_reference: str = "") -> PaymentResult:
         return self._change(reference, "void", {})
 
-    def close_payment(self, reference: str) -> PaymentResult:
+    def close_payment(
+        self, reference: str, *, gateway_reference: str = "", method: str = "", expires_at: datetime | None = None
+    ) -> PaymentResult:
         return self._change(reference, "close", {})
 
     def create_refund(self, request: RefundRequest) -> RefundResult:
@@ -120,11 +149,37 @@ class SandboxGateway(Gateway):
         }
         return self._refund(self._ask("POST", "/v1/refunds", words), reference=request.reference)
 
-    def fetch_refund(self, reference: str) -> RefundResult:
+    def fetch_refund(
+        self, reference: str, *, payment_reference: str = "", payment_gateway_reference: str = ""
+    ) -> RefundResult:
         answer = self._ask("GET", f"/v1/refunds/{quote(reference, safe='')}", missing_is_none=True)
         if answer is None:
             return RefundResult(reference=reference, outcome=Outcome.NOT_FOUND)
         return self._refund(answer, reference=reference)
+
+    def save_method(self, request: SaveRequest) -> SaveResult:
+        if request.method not in self.saveable_methods:
+            raise GatewayRejected(f"the sandbox keeps no {request.method}", code="method_not_supported")
+        words = {
+            "reference": request.reference,
+            "via": _METHODS[request.method],
+            "who": request.payer_reference,
+            "title": request.description[:300],
+            "back_to": request.return_url,
+            "tell": request.webhook_url,
+            "script": request.options.get("sandbox"),
+            "token": request.options.get("test_token") or request.options.get("token"),
+        }
+        return _about(_save_result, self._ask("POST", "/v1/keeps", words), request.reference)
+
+    def fetch_saved(self, reference: str, *, gateway_reference: str = "") -> SaveResult:
+        answer = self._ask("GET", f"/v1/keeps/{quote(reference, safe='')}", missing_is_none=True)
+        if answer is None:
+            return SaveResult(reference=reference, outcome=Outcome.NOT_FOUND)
+        return _about(_save_result, answer, reference)
+
+    def forget_method(self, saved: SavedToken, *, method: str) -> None:
+        self._ask("POST", "/v1/keeps/forget", {"kept": saved.token})
 
     def fetch_statement(self, day: date) -> bytes | None:
         """CSV, read by header name. A day of the sandbox is UTC and its statement is ready when it is over."""
@@ -147,7 +202,7 @@ class SandboxGateway(Gateway):
         except SignatureRefused as refused:
             raise WebhookRefused("the callback's signature is refused", code=refused.code) from None
         notice = _read_notice(body)
-        return WebhookIdentity(event_id=notice["notice"], event_type=notice["kind"], occurred_at=_time(notice["at"]))
+        return WebhookIdentity(event_id=notice["notice"], event_type=notice["kind"], occurred_at=moment(notice["at"]))
 
     def translate_webhook(self, body: bytes) -> list[WebhookNotice]:
         """Call after :meth:`verify_webhook`. A kind of notice that is not listed says nothing about money."""
@@ -157,9 +212,9 @@ class SandboxGateway(Gateway):
             return []
         try:
             result = translate(notice.get("subject"))
-        except _NotUnderstood as problem:
+        except NotUnderstood as problem:
             raise WebhookRefused(f"the callback is malformed: {problem}", code="malformed") from None
-        if not result.reference:
+        if not isinstance(result, DisputeNotice) and not result.reference:
             raise WebhookRefused("the callback names no payment or refund", code="malformed")
         return [result]
 
@@ -177,11 +232,14 @@ class SandboxGateway(Gateway):
         self, method: str, path: str, words: Mapping[str, Any] | None = None, *, missing_is_none: bool = False
     ) -> Any:
         response = self._send(method, path, words)
-        answer = _json(response.body)
-        if missing_is_none and response.status == 404 and _error(answer) == "no_such_reference":
+        answer = read_json(response.body)
+        if missing_is_none and response.status == 404 and error_of(answer) == "no_such_reference":
             return None
         self._refuse_failure(response)
         return answer
+
+    def _upload(self, path: str, body: bytes, *, content_type: str) -> None:
+        self._refuse_failure(self._exchange("PUT", path, body, content_type=content_type))
 
     def _send(
         self,
@@ -191,13 +249,25 @@ class SandboxGateway(Gateway):
         *,
         max_response_bytes: int = MAX_ANSWER_BYTES,
     ) -> HttpResponse:
+        body = b"" if words is None else json.dumps(words).encode()
+        return self._exchange(method, path, body, max_response_bytes=max_response_bytes)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        content_type: str = "application/json",
+        max_response_bytes: int = MAX_ANSWER_BYTES,
+    ) -> HttpResponse:
         """An answer that cannot be shown to be the sandbox's own tells nothing: the outcome is unknown."""
         response = self.configuration.transport(
             HttpRequest(
                 method=method,
                 url=self.configuration.base_url.rstrip("/") + path,
-                headers={"Authorization": f"Bearer {self._secrets[0]}", "Content-Type": "application/json"},
-                body=b"" if words is None else json.dumps(words).encode(),
+                headers={"Authorization": f"Bearer {self._secrets[0]}", "Content-Type": content_type},
+                body=body,
                 max_response_bytes=max_response_bytes,
             )
         )
@@ -211,7 +281,7 @@ class SandboxGateway(Gateway):
     def _refuse_failure(self, response: HttpResponse) -> None:
         if response.status == 200:
             return
-        error = _error(_json(response.body))
+        error = error_of(read_json(response.body))
         if response.status == 503 and error == "try_elsewhere":
             raise GatewayUnavailable("the sandbox did nothing", code=error)
         if 400 <= response.status < 500:
@@ -219,15 +289,11 @@ class SandboxGateway(Gateway):
         raise GatewayOutcomeUnknown(f"HTTP {response.status}", code=f"http_{response.status}")
 
 
-class _NotUnderstood(ValueError):
-    """A field is missing or of another type than agreed."""
-
-
 def _about(translate: Callable[[Any], Result], answer: Any, reference: str) -> Result:
     """An answer about something else than what was asked is no answer."""
     try:
         result = translate(answer)
-    except _NotUnderstood as problem:
+    except NotUnderstood as problem:
         raise GatewayOutcomeUnknown(f"the answer is malformed: {problem}", code="malformed") from None
     if result.reference != reference:
         raise GatewayOutcomeUnknown("the answer is about another reference", code="wrong_reference")
@@ -235,45 +301,78 @@ def _about(translate: Callable[[Any], Result], answer: Any, reference: str) -> R
 
 
 def _payment_result(words: Any) -> PaymentResult:
-    outcome = _PAYMENT_OUTCOMES.get(_text(words, "state"), Outcome.PENDING)
-    if outcome is Outcome.SUCCEEDED and _number(words, "held"):
+    outcome = _PAYMENT_OUTCOMES.get(text(words, "state"), Outcome.PENDING)
+    if outcome is Outcome.SUCCEEDED and number(words, "held"):
         outcome = Outcome.AUTHORIZED  # a part was taken, the rest can still be
     return PaymentResult(
-        reference=_text(words, "reference"),
+        reference=text(words, "reference"),
         outcome=outcome,
-        gateway_reference=_text(words, "txn"),
-        amount_minor=_number(words, "sum"),
-        currency=_text(words, "coin") or None,
-        captured_minor=_number(words, "taken"),
-        fee_minor=_number(words, "fee"),
+        gateway_reference=text(words, "txn"),
+        amount_minor=number(words, "sum"),
+        currency=text(words, "coin") or None,
+        captured_minor=number(words, "taken"),
+        fee_minor=number(words, "fee"),
         action=_action(words) if outcome is Outcome.REQUIRES_ACTION else None,
-        occurred_at=_time(_number(words, "at")),
+        occurred_at=moment(number(words, "at")),
+        saved=_saved(words.get("kept")) if isinstance(words, dict) else None,
         **_failure(words, outcome),
+    )
+
+
+def _save_result(words: Any) -> SaveResult:
+    outcome = _SAVE_OUTCOMES.get(text(words, "state"), Outcome.PENDING)
+    saved = _saved(words.get("kept")) if outcome is Outcome.SUCCEEDED else None
+    if outcome is Outcome.SUCCEEDED and saved is None:
+        raise NotUnderstood("kept")
+    return SaveResult(
+        reference=text(words, "reference"),
+        outcome=outcome,
+        saved=saved,
+        action=_action(words) if outcome is Outcome.REQUIRES_ACTION else None,
+        occurred_at=moment(number(words, "at")),
+        **_failure(words, outcome),
+    )
+
+
+def _saved(words: Any) -> SavedMethod | None:
+    token = text(words, "token")
+    if not token:
+        return None
+    return SavedMethod(
+        token=token,
+        customer_reference=text(words, "person"),
+        brand=text(words, "make"),
+        last4=text(words, "ends_in"),
+        expiry_month=number(words, "month"),
+        expiry_year=number(words, "year"),
+        fingerprint=text(words, "same"),
     )
 
 
 def _refund_result(words: Any) -> RefundResult:
-    outcome = _REFUND_OUTCOMES.get(_text(words, "state"), Outcome.PENDING)
+    outcome = _REFUND_OUTCOMES.get(text(words, "state"), Outcome.PENDING)
     return RefundResult(
-        reference=_text(words, "reference"),
+        reference=text(words, "reference"),
         outcome=outcome,
-        gateway_reference=_text(words, "give_back"),
-        payment_reference=_text(words, "of"),
-        amount_minor=_number(words, "sum"),
-        currency=_text(words, "coin") or None,
-        occurred_at=_time(_number(words, "at")),
+        gateway_reference=text(words, "give_back"),
+        payment_reference=text(words, "of"),
+        amount_minor=number(words, "sum"),
+        currency=text(words, "coin") or None,
+        occurred_at=moment(number(words, "at")),
         **_failure(words, outcome),
     )
 
 
-_NOTICES: dict[str, Callable[[Any], PaymentResult | RefundResult]] = {
+_NOTICES: dict[str, Callable[[Any], WebhookNotice]] = {
+    "dispute.changed": dispute_notice,
+    "keep.changed": _save_result,
     "txn.changed": _payment_result,
     "give_back.changed": _refund_result,
 }
 
 
 def _failure(words: Any, outcome: Outcome) -> dict[str, str]:
-    why = _text(words, "why")
+    why = text(words, "why")
     if outcome is not Outcome.FAILED:
         return {}
     return {"failure_code": _FAILURE_CODES.get(why, UNLISTED_FAILURE), "failure_message": why}
@@ -286,51 +385,14 @@ def _action(words: Any) -> NextAction | None:
     good_until = words.get("good_until")
     expires_at = datetime.fromtimestamp(good_until, UTC) if isinstance(good_until, int | float) else None
     if go.get("kind") == "square":
-        return NextAction(kind=ActionKind.QR_CODE, qr_text=_text(go, "text"), expires_at=expires_at)
-    return NextAction(kind=ActionKind.REDIRECT, url=_text(go, "url"), expires_at=expires_at)
+        return NextAction(kind=ActionKind.QR_CODE, qr_text=text(go, "text"), expires_at=expires_at)
+    return NextAction(kind=ActionKind.REDIRECT, url=text(go, "url"), expires_at=expires_at)
 
 
 def _read_notice(body: bytes) -> dict[str, Any]:
-    notice = _json(body)
+    notice = read_json(body)
     if not isinstance(notice, dict) or not all(isinstance(notice.get(name), str) for name in ("notice", "kind")):
         raise WebhookRefused("the callback is not a notice", code="malformed")
     if type(notice.get("at")) is not int:
         raise WebhookRefused("the callback has no time", code="malformed")
     return notice
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _error(answer: Any) -> str:
-    error = answer.get("error") if isinstance(answer, dict) else None
-    return error if isinstance(error, str) else ""
-
-
-def _text(words: Any, name: str) -> str:
-    value = words.get(name) if isinstance(words, dict) else None
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _NotUnderstood(name)
-    return value
-
-
-def _number(words: Any, name: str) -> int | None:
-    value = words.get(name) if isinstance(words, dict) else None
-    if value is not None and type(value) is not int:
-        raise _NotUnderstood(name)
-    return value
-
-
-def _time(unix_milliseconds: int | None) -> datetime | None:
-    if unix_milliseconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(unix_milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -3,8 +3,9 @@
 from urllib.parse import urlsplit
 
 from payments.gateways.contract import GatewayOutcomeUnknown, GatewayUnavailable, HttpRequest, HttpResponse
-from payments.gateways.sandbox.provider.api import ProviderRequest, Silence, respond
+from payments.gateways.sandbox.provider.api import Silence, respond
 from payments.gateways.sandbox.provider.core import SandboxProvider
+from payments.gateways.sandbox.provider.requests import ProviderRequest
 
 
 class SandboxTransport:

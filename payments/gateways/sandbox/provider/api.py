@@ -3,14 +3,15 @@
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any
-from urllib.parse import parse_qs
 
 from payments.gateways.sandbox.provider import pages
+from payments.gateways.sandbox.provider.book import Keep, Txn
 from payments.gateways.sandbox.provider.core import SandboxProvider
+from payments.gateways.sandbox.provider.dispute_api import ROUTES as DISPUTE_ROUTES
+from payments.gateways.sandbox.provider.dispute_api import respond_dispute_page
+from payments.gateways.sandbox.provider.requests import Answer, ProviderRequest, form_of, page_answer
 from payments.gateways.sandbox.provider.scripts import ScriptRefused
 from payments.gateways.sandbox.provider.statements import (
     plant_errors,
@@ -21,24 +22,6 @@ from payments.gateways.sandbox.provider.statements import (
 )
 from payments.gateways.sandbox.provider.words import MAX_BODY_BYTES, Refusal, Reply, read_reference, read_words
 from payments.gateways.sandbox.signature import HEADER
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRequest:
-    """Header names are lower case."""
-
-    method: str
-    path: str
-    query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class Silence(Exception):
@@ -85,6 +68,22 @@ def _fetch_refund(provider: SandboxProvider, _: ProviderRequest, reference: str)
     return provider.refunds.fetch(reference)
 
 
+def _keep(provider: SandboxProvider, request: ProviderRequest, _: str) -> Reply:
+    return provider.keeps.create(read_words(request.body))
+
+
+def _fetch_keep(provider: SandboxProvider, _: ProviderRequest, reference: str) -> Reply:
+    return provider.keeps.fetch(reference)
+
+
+def _forget(provider: SandboxProvider, request: ProviderRequest, _: str) -> Reply:
+    return provider.keeps.forget(read_words(request.body))
+
+
+def _end_keep(provider: SandboxProvider, _: ProviderRequest, reference: str) -> Reply:
+    return provider.keeps.end(reference)
+
+
 def _set_script(provider: SandboxProvider, request: ProviderRequest, reference: str) -> Reply:
     words = read_words(request.body)
     try:
@@ -119,9 +118,14 @@ _ROUTES: list[tuple[re.Pattern[str], dict[str, _Handler]]] = [
     (re.compile(rf"/v1/payments/{_REFERENCE}/close"), {"POST": _close}),
     (re.compile(r"/v1/refunds"), {"POST": _create_refund}),
     (re.compile(rf"/v1/refunds/{_REFERENCE}"), {"GET": _fetch_refund}),
+    (re.compile(r"/v1/keeps"), {"POST": _keep}),
+    (re.compile(r"/v1/keeps/forget"), {"POST": _forget}),
+    (re.compile(rf"/v1/keeps/{_REFERENCE}"), {"GET": _fetch_keep}),
+    (re.compile(rf"/v1/control/keeps/{_REFERENCE}/end"), {"POST": _end_keep}),
     (re.compile(r"/v1/control/default-script"), {"PUT": _set_script}),
     (re.compile(rf"/v1/control/scripts/{_REFERENCE}"), {"PUT": _set_script}),
     (re.compile(rf"/v1/control/statements/{_REFERENCE}"), {"PUT": _plant_errors}),
+    *DISPUTE_ROUTES,
 ]
 _STATEMENT = re.compile(r"/v1/statements/(\d{4}-\d{2}-\d{2})")
 
@@ -132,7 +136,7 @@ def _respond_api(provider: SandboxProvider, request: ProviderRequest) -> Answer:
             raise Refusal(401, "who_are_you", "Authorization: Bearer and the sandbox's secret")
         statement = _STATEMENT.fullmatch(request.path)
         if statement is not None and request.method == "GET":
-            body = _statement(provider, statement[1], is_so_far="so_far" in _form(request.query))
+            body = _statement(provider, statement[1], is_so_far="so_far" in form_of(request.query))
             return _signed(provider, 200, body, content_type="text/csv; charset=utf-8")
         reply = _dispatch(provider, request)
     except Refusal as refusal:
@@ -196,47 +200,41 @@ def _signed(provider: SandboxProvider, status: int, body: bytes, *, content_type
 
 
 def _respond_page(provider: SandboxProvider, request: ProviderRequest) -> Answer:
-    query = _form(request.query)
+    query = form_of(request.query)
     language = pages.choose_language(asked=query.get("lang", ""), accept=request.headers.get("accept-language", ""))
     if request.path.startswith("/approve/"):
         return _respond_approval(provider, request, language=language)
+    if request.path.startswith("/dispute/") and request.method in ("GET", "HEAD", "POST"):
+        found = respond_dispute_page(provider, request, language=language)
+        return found or page_answer(404, pages.message_page("no_such_page", language=language))
     if request.method not in ("GET", "HEAD"):
-        return _page(405, pages.message_page("wrong_method", language=language))
+        return page_answer(405, pages.message_page("wrong_method", language=language))
     if request.path == "/":
-        return _page(200, pages.home_page(language=language))
+        return page_answer(200, pages.home_page(language=language))
     if request.path == "/healthz":
         return Answer(200, {"Content-Type": "application/json"}, b'{"status": "ok"}')
-    return _page(404, pages.message_page("no_such_page", language=language))
+    return page_answer(404, pages.message_page("no_such_page", language=language))
 
 
 def _respond_approval(provider: SandboxProvider, request: ProviderRequest, *, language: str) -> Answer:
-    txn = provider.payments.find_page(request.path.removeprefix("/approve/"))
-    if txn is None or not txn.via:
-        return _page(404, pages.message_page("no_such_page", language=language))
+    shown = _shown(provider, request.path.removeprefix("/approve/"))
+    if shown is None or not shown.via:
+        return page_answer(404, pages.message_page("no_such_page", language=language))
     if request.method in ("GET", "HEAD"):
-        return _page(200, pages.approval_page(txn, language=language), returns_to=txn.back_to)
-    decision = _form(request.body[:MAX_BODY_BYTES].decode("latin-1")).get("decision", "")
+        return page_answer(200, pages.approval_page(shown, language=language), returns_to=shown.back_to)
+    decision = form_of(request.body[:MAX_BODY_BYTES].decode("latin-1")).get("decision", "")
     if request.method != "POST" or decision not in ("approve", "decline"):
-        return _page(405 if request.method != "POST" else 400, pages.message_page("wrong_method", language=language))
-    txn = provider.payments.decide(txn, is_approved=decision == "approve")
-    here = f"/approve/{txn.page_token}?lang={language}"
-    return Answer(303, {"Location": txn.back_to or here, "Cache-Control": "no-store"}, b"")
+        return page_answer(
+            405 if request.method != "POST" else 400, pages.message_page("wrong_method", language=language)
+        )
+    is_approved = decision == "approve"
+    if isinstance(shown, Txn):
+        shown = provider.payments.decide(shown, is_approved=is_approved)
+    else:
+        shown = provider.keeps.decide(shown, is_approved=is_approved)
+    here = f"/approve/{shown.page_token}?lang={language}"
+    return Answer(303, {"Location": shown.back_to or here, "Cache-Control": "no-store"}, b"")
 
 
-def _form(text: str) -> dict[str, str]:
-    try:
-        return {name: values[0] for name, values in parse_qs(text, max_num_fields=20).items()}
-    except ValueError:
-        return {}
-
-
-def _page(status: int, html: str, *, returns_to: str = "") -> Answer:
-    headers: dict[str, Any] = {
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": pages.content_security_policy(returns_to=returns_to),
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-    }
-    return Answer(status, headers, html.encode())
+def _shown(provider: SandboxProvider, page_token: str) -> Txn | Keep | None:
+    return provider.payments.find_page(page_token) or provider.keeps.find_page(page_token)

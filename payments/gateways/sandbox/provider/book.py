@@ -36,6 +36,23 @@ CREATE TABLE IF NOT EXISTS give_back (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS give_back_settles ON give_back (settles_at) WHERE settles_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS give_back_at ON give_back (changed_at);
+CREATE TABLE IF NOT EXISTS keep (
+    reference TEXT PRIMARY KEY, keep TEXT NOT NULL UNIQUE, page_token TEXT NOT NULL UNIQUE, state TEXT NOT NULL,
+    via TEXT NOT NULL, who TEXT NOT NULL, card TEXT NOT NULL, title TEXT NOT NULL, back_to TEXT NOT NULL,
+    tell TEXT NOT NULL, script TEXT NOT NULL, created_at REAL NOT NULL, changed_at REAL NOT NULL, why TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS contest (
+    dispute TEXT PRIMARY KEY, of TEXT NOT NULL REFERENCES txn, txn TEXT NOT NULL, state TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0), coin TEXT NOT NULL, why TEXT NOT NULL, fee INTEGER NOT NULL,
+    answer_until REAL NOT NULL, tell TEXT NOT NULL, created_at REAL NOT NULL, changed_at REAL NOT NULL,
+    answer TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS contest_of ON contest (of);
+CREATE INDEX IF NOT EXISTS contest_due ON contest (answer_until) WHERE state IN ('ALERT', 'CONTESTED');
+CREATE TABLE IF NOT EXISTS proof (
+    dispute TEXT NOT NULL REFERENCES contest, digest TEXT NOT NULL, content_type TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (dispute, digest)
+) STRICT;
 CREATE TABLE IF NOT EXISTS notice (
     seq INTEGER PRIMARY KEY, url TEXT NOT NULL, body BLOB NOT NULL, is_forged INTEGER NOT NULL,
     due_at REAL, attempts INTEGER NOT NULL DEFAULT 0, ended TEXT NOT NULL DEFAULT ''
@@ -112,6 +129,46 @@ class Take:
     at: float
 
 
+@dataclass(slots=True)
+class Keep:
+    """A payer's card or bank account, kept for later charges. ``keep`` is what charges name; ``card`` tells two of
+    them apart."""
+
+    reference: str
+    keep: str
+    page_token: str
+    state: str
+    via: str
+    who: str
+    card: str
+    title: str
+    back_to: str
+    tell: str
+    script: str
+    created_at: float
+    changed_at: float
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Contest:
+    """A payer who wants the money of a payment back. ``answer`` is the shop's, as JSON; empty: not given yet."""
+
+    dispute: str
+    of: str
+    txn: str
+    state: str
+    amount: int
+    coin: str
+    why: str
+    fee: int
+    answer_until: float
+    tell: str
+    created_at: float
+    changed_at: float
+    answer: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     seq: int
@@ -139,10 +196,15 @@ def _columns(row_type: type) -> str:
 
 _SAVE_TXN = _upsert("txn", Txn, key="reference")
 _SAVE_GIVE_BACK = _upsert("give_back", GiveBack, key="reference")
+_SAVE_KEEP = _upsert("keep", Keep, key="reference")
+_SAVE_CONTEST = _upsert("contest", Contest, key="dispute")
 _TXN_VALUES, _GIVE_BACK_VALUES, _TAKE_VALUES = _values(Txn), _values(GiveBack), _values(Take)
+_KEEP_VALUES, _CONTEST_VALUES = _values(Keep), _values(Contest)
 _SELECT_TXN = f"SELECT {_columns(Txn)} FROM txn"  # noqa: S608 — names from this file
 _SELECT_GIVE_BACK = f"SELECT {_columns(GiveBack)} FROM give_back"  # noqa: S608 — names from this file
 _SELECT_TAKE = f"SELECT {_columns(Take)} FROM take"  # noqa: S608 — names from this file
+_SELECT_KEEP = f"SELECT {_columns(Keep)} FROM keep"  # noqa: S608 — names from this file
+_SELECT_CONTEST = f"SELECT {_columns(Contest)} FROM contest"  # noqa: S608 — names from this file
 
 
 class Book:
@@ -220,6 +282,39 @@ class Book:
     def taken_between(self, start: float, end: float) -> list[Take]:
         rows = self.rows(f"{_SELECT_TAKE} WHERE at >= ? AND at < ? ORDER BY at, capture_reference", start, end)
         return [Take(*row) for row in rows]
+
+    def save_keep(self, keep: Keep) -> None:
+        self._connection.execute(_SAVE_KEEP, _KEEP_VALUES(keep))
+
+    def find_keep(self, reference: str) -> Keep | None:
+        return next((Keep(*row) for row in self.rows(f"{_SELECT_KEEP} WHERE reference = ?", reference)), None)
+
+    def find_keep_by_token(self, token: str) -> Keep | None:
+        return next((Keep(*row) for row in self.rows(f"{_SELECT_KEEP} WHERE keep = ?", token)), None)
+
+    def find_keep_by_page(self, page_token: str) -> Keep | None:
+        return next((Keep(*row) for row in self.rows(f"{_SELECT_KEEP} WHERE page_token = ?", page_token)), None)
+
+    def save_contest(self, contest: Contest) -> None:
+        self._connection.execute(_SAVE_CONTEST, _CONTEST_VALUES(contest))
+
+    def find_contest(self, dispute: str) -> Contest | None:
+        return next((Contest(*row) for row in self.rows(f"{_SELECT_CONTEST} WHERE dispute = ?", dispute)), None)
+
+    def contests_of(self, reference: str) -> list[Contest]:
+        """Newest first."""
+        where = "of = ? ORDER BY created_at DESC, dispute"
+        return [Contest(*row) for row in self.rows(f"{_SELECT_CONTEST} WHERE {where}", reference)]
+
+    def due_contests(self, now: float, *, limit: int) -> list[Contest]:
+        where = "answer_until <= ? AND state IN ('ALERT', 'CONTESTED') LIMIT ?"
+        return [Contest(*row) for row in self.rows(f"{_SELECT_CONTEST} WHERE {where}", now, limit)]
+
+    def add_proof(self, dispute: str, *, digest: str, content_type: str, size: int) -> None:
+        self.change("INSERT OR IGNORE INTO proof VALUES (?, ?, ?, ?)", dispute, digest, content_type, size)
+
+    def has_proof(self, dispute: str, *, digest: str) -> bool:
+        return bool(self.rows("SELECT 1 FROM proof WHERE dispute = ? AND digest = ?", dispute, digest))
 
     def add_notice(self, *, url: str, body: bytes, due_at: float, is_forged: bool = False) -> None:
         self.change(

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from payments.gateways.sandbox.provider.book import Book, Txn
+from payments.gateways.sandbox.provider.disputes import DisputeDesk
+from payments.gateways.sandbox.provider.keeps import KeepDesk
 from payments.gateways.sandbox.provider.notices import NoticeWriter, next_attempt_after
 from payments.gateways.sandbox.provider.payments import PaymentDesk
 from payments.gateways.sandbox.provider.refunds import RefundDesk
@@ -42,6 +44,8 @@ class SandboxProvider:
         notices = NoticeWriter(self.book, self.base_url)
         self.payments = PaymentDesk(self.book, notices, clock, self.base_url)
         self.refunds = RefundDesk(self.book, notices, clock)
+        self.keeps = KeepDesk(self.book, notices, clock, self.base_url)
+        self.disputes = DisputeDesk(self.book, notices, clock)
 
     def sign(self, body: bytes) -> str:
         return sign(body, secrets=self.secrets, timestamp=int(self.signing_clock()))
@@ -65,7 +69,7 @@ class SandboxProvider:
 
     def tick(self) -> int:
         """Plays what became due (``succeed_after`` and the like). Answers how many things moved."""
-        return self.payments.settle_due() + self.refunds.settle_due()
+        return self.payments.settle_due() + self.refunds.settle_due() + self.disputes.settle_due()
 
     def take_callbacks(self) -> list[OutgoingNotice]:
         """The notices due now, in the order they would be sent, counted as delivered."""
@@ -113,6 +117,9 @@ class SandboxProvider:
     def _decide(self, reference: str, *, is_approved: bool) -> str:
         with self.book.transaction():
             txn: Txn | None = self.book.find_txn(reference)
+            keep = self.book.find_keep(reference)
+        if txn is None and keep is not None:
+            return self.keeps.decide(keep, is_approved=is_approved).state
         if txn is None:
             raise LookupError(reference)
         return self.payments.decide(txn, is_approved=is_approved).state

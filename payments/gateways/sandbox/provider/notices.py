@@ -5,12 +5,15 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from payments.gateways.sandbox.provider.book import Book, GiveBack, Txn
+from payments.gateways.sandbox.provider.book import Book, Contest, GiveBack, Keep, Txn
+from payments.gateways.sandbox.provider.dispute_words import contest_words
 from payments.gateways.sandbox.provider.scripts import Script
-from payments.gateways.sandbox.provider.words import give_back_words, txn_words
+from payments.gateways.sandbox.provider.words import give_back_words, keep_words, txn_words
 
 PAYMENT_CHANGED = "txn.changed"
 REFUND_CHANGED = "give_back.changed"
+KEEP_CHANGED = "keep.changed"
+DISPUTE_CHANGED = "dispute.changed"
 RETRY_SECONDS = (2, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -23,7 +26,7 @@ class NoticeWriter:
         """Also plays the script's tricks with callbacks."""
         if not txn.tell or script.callback_style == "none":
             return
-        words = txn_words(txn, base_url=self.base_url)
+        words = txn_words(txn, base_url=self.base_url, keep=self.book.find_keep(txn.reference))
         if script.callback_style == "wrong_amount":
             words["sum"] = words["taken"] = txn.amount + 1
         if script.callback_style == "wrong_currency":
@@ -38,7 +41,7 @@ class NoticeWriter:
     def payment_forged(self, txn: Txn, *, now: float) -> None:
         """Somebody else claims that the payment was made."""
         if txn.tell:
-            claim = {**txn_words(txn, base_url=self.base_url), "state": "PAID", "taken": txn.amount}
+            claim = {**txn_words(txn, base_url=self.base_url, keep=None), "state": "PAID", "taken": txn.amount}
             self._write(PAYMENT_CHANGED, claim, url=txn.tell, due_at=now, is_forged=True)
 
     def refund_changed(self, give_back: GiveBack, script: Script, *, now: float) -> None:
@@ -47,6 +50,20 @@ class NoticeWriter:
         due_at = now + script.callback_delay_seconds
         words = give_back_words(give_back)
         self._write(REFUND_CHANGED, words, url=give_back.tell, due_at=due_at, copies=script.callback_copies)
+
+    def keep_changed(self, keep: Keep, script: Script, *, now: float) -> None:
+        if not keep.tell or script.callback_style == "none":
+            return
+        words = keep_words(keep, base_url=self.base_url)
+        due_at = now + script.callback_delay_seconds
+        self._write(KEEP_CHANGED, words, url=keep.tell, due_at=due_at, copies=script.callback_copies)
+
+    def dispute_changed(self, contest: Contest, script: Script, *, now: float) -> None:
+        if not contest.tell or script.callback_style == "none":
+            return
+        words = contest_words(contest)
+        due_at = now + script.callback_delay_seconds
+        self._write(DISPUTE_CHANGED, words, url=contest.tell, due_at=due_at, copies=script.callback_copies)
 
     def _write(
         self,

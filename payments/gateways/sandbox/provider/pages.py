@@ -8,7 +8,7 @@ import hashlib
 from html import escape
 from urllib.parse import urlsplit
 
-from payments.gateways.sandbox.provider.book import Txn
+from payments.gateways.sandbox.provider.book import Keep, Txn
 
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
@@ -23,10 +23,15 @@ _WORDS = {
         "pay": "Amount to pay",
         "for": "For",
         "order": "Order",
+        "keep": "Keep your card or account for later payments",
+        "approve_keep": "Agree",
         "approve": "Approve payment",
         "decline": "Decline",
         "back": "Return to the shop",
+        "contest": "Play the payer's bank: dispute it",
         "done_here": "You can close this page and go back to where you came from.",
+        "KEPT": "Agreed: it is kept for later payments",
+        "GONE": "This agreement has ended",
         "PAID": "Payment approved",
         "HELD": "Payment approved; the amount is held",
         "WORKING": "Approved; the sandbox is still working on it",
@@ -50,10 +55,15 @@ _WORDS = {
         "pay": "支付金额",
         "for": "商品",
         "order": "订单号",
+        "keep": "保存您的银行卡或账户，供以后付款使用",
+        "approve_keep": "同意",
         "approve": "同意支付",
         "decline": "拒绝支付",
         "back": "返回商户",
+        "contest": "扮演付款人的银行：提出拒付",
         "done_here": "您可以关闭此页面，返回原来的应用。",
+        "KEPT": "已同意，将保存供以后付款使用",
+        "GONE": "此协议已结束",
         "PAID": "支付成功",
         "HELD": "已同意，金额已预授权",
         "WORKING": "已同意，沙箱正在处理",
@@ -115,28 +125,34 @@ def content_security_policy(*, returns_to: str = "") -> str:
     )
 
 
-def approval_page(txn: Txn, *, language: str) -> str:
+def approval_page(shown: Txn | Keep, *, language: str) -> str:
+    """Where the payer says yes or no: to a payment, or to the keeping of a card for later ones."""
     words = _WORDS[language]
-    rows = [(words["for"], txn.title), (words["order"], txn.shop_order)]
+    if isinstance(shown, Txn):
+        rows = [(words["for"], shown.title), (words["order"], shown.shop_order)]
+        asked = f'<p class="soft">{words["pay"]}</p><p class="amount">{printed_amount(shown.amount, shown.coin)}</p>'
+    else:
+        rows = [(words["for"], shown.title)]
+        asked = f"<p><strong>{words['keep']}</strong></p>"
     details = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows if value)
+    yes = words["approve" if isinstance(shown, Txn) else "approve_keep"]
     body = (
-        f'<p class="note">{words["notice"]}</p><p class="soft">{words["pay"]}</p>'
-        f'<p class="amount">{printed_amount(txn.amount, txn.coin)}</p>'
+        f'<p class="note">{words["notice"]}</p>{asked}'
         + (f"<dl>{details}</dl>" if details else "")
-        + (_choice(words) if txn.state == "WAITING" else _ending(txn, words))
+        + (_choice(words, yes=yes) if shown.state == "WAITING" else _ending(shown, words))
     )
-    return _document(words["title"], body, words)
+    return document(words["title"], body, language=language)
 
 
 def message_page(word: str, *, language: str) -> str:
     words = _WORDS[language]
-    return _document(words[word], f'<p class="note">{words["notice"]}</p>', words)
+    return document(words[word], f'<p class="note">{words["notice"]}</p>', language=language)
 
 
 def home_page(*, language: str) -> str:
     words = _WORDS[language]
     paragraphs = "".join(f"<p>{words[name]}</p>" for name in ("home_1", "home_2", "home_3"))
-    return _document(words["home"], f'<p class="note">{words["notice"]}</p>{paragraphs}', words)
+    return document(words["home"], f'<p class="note">{words["notice"]}</p>{paragraphs}', language=language)
 
 
 def printed_amount(amount: int, coin: str) -> str:
@@ -146,24 +162,27 @@ def printed_amount(amount: int, coin: str) -> str:
     return f"{escape(coin)} {int(whole):,}{'.' + part if part else ''}"
 
 
-def _choice(words: dict[str, str]) -> str:
+def _choice(words: dict[str, str], *, yes: str) -> str:
     return (
         '<form method="post">'
-        f'<button class="go" name="decision" value="approve">{words["approve"]}</button>'
+        f'<button class="go" name="decision" value="approve">{yes}</button>'
         f'<button name="decision" value="decline">{words["decline"]}</button></form>'
     )
 
 
-def _ending(txn: Txn, words: dict[str, str]) -> str:
+def _ending(shown: Txn | Keep, words: dict[str, str]) -> str:
     way_back = (
-        f'<a class="button go" href="{escape(txn.back_to)}">{words["back"]}</a>'
-        if txn.back_to
+        f'<a class="button go" href="{escape(shown.back_to)}">{words["back"]}</a>'
+        if shown.back_to
         else f'<p class="soft">{words["done_here"]}</p>'
     )
-    return f'<p role="status"><strong>{words.get(txn.state, txn.state)}</strong></p>{way_back}'
+    is_paid = isinstance(shown, Txn) and shown.taken
+    contest = f'<a class="button" href="/dispute/{shown.page_token}">{words["contest"]}</a>' if is_paid else ""
+    return f'<p role="status"><strong>{words.get(shown.state, shown.state)}</strong></p>{way_back}{contest}'
 
 
-def _document(title: str, body: str, words: dict[str, str]) -> str:
+def document(title: str, body: str, *, language: str) -> str:
+    words = _WORDS[language]
     return (
         f'<!doctype html><html lang="{words["tag"]}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

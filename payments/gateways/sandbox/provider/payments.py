@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from payments.gateways.sandbox.provider.book import Book, Take, Txn
+from payments.gateways.sandbox.provider.dispute_words import reason_word
+from payments.gateways.sandbox.provider.disputes import open_contest
+from payments.gateways.sandbox.provider.faults import FAULTS_BEFORE_EFFECT, next_fault
+from payments.gateways.sandbox.provider.keeps import arrive, ride_along, script_of_charge
 from payments.gateways.sandbox.provider.notices import NoticeWriter
 from payments.gateways.sandbox.provider.scripts import Script, ScriptRefused, parse_script, script_text
 from payments.gateways.sandbox.provider.words import (
@@ -21,8 +25,6 @@ from payments.gateways.sandbox.provider.words import (
     txn_words,
 )
 
-# Faults that strike before anything happens; the others let it happen and then spoil the answer.
-FAULTS_BEFORE_EFFECT = ("timeout_before_effect", "error_5xx_before_effect", "unavailable", "reject")
 SHUT_BEFORE_ARRIVAL = "NEVER_ARRIVED"
 PAYER_DECLINED = "PAYER_SAID_NO"
 
@@ -30,14 +32,6 @@ PAYER_DECLINED = "PAYER_SAID_NO"
 def fee_on(amount: int) -> int:
     """2.9 % (half up) and 30 minor units for each take, never more than the take."""
     return min(amount, (amount * 290 + 5_000) // 10_000 + 30)
-
-
-def next_fault(book: Book, script: Script, *, operation: str, reference: str) -> str:
-    """The fault to play now, counted in the book, or empty."""
-    fault = script.faults.get(operation)
-    if fault is None or book.count_fault(reference, operation) > fault.times:
-        return ""
-    return fault.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,7 @@ class PaymentDesk:
         order = self._read_order(words, now=now)
         with self.book.transaction():
             existing = self.book.find_txn(order.reference)
+            order.script = script_of_charge(self.book, words, own=order.script)
             order.script = self.book.script_for(order.reference, own=order.script, or_default=True)
             script = parse_script(existing.script if existing and existing.via else order.script)
             fault = next_fault(self.book, script, operation="create", reference=order.reference)
@@ -60,6 +55,7 @@ class PaymentDesk:
                 return Reply({}, fault)
             if existing is not None:
                 return self._repeat(existing, order, fault=fault, now=now)
+            ride_along(self.book, order, words)
             self._begin(order, script, now=now)
             if script.sends_forgery:
                 self.notices.payment_forged(order, now=now)
@@ -225,10 +221,20 @@ class PaymentDesk:
         txn.fee += take.fee
         self._changed(txn, script, state="PAID", now=now)
         self.book.add_take(take)
+        if script.dispute_reason and txn.taken == amount:
+            self._be_contested(txn, script, now=now)
+
+    def _be_contested(self, txn: Txn, script: Script, *, now: float) -> None:
+        """The payer disputes what was just taken."""
+        why, is_early = reason_word(script.dispute_reason), script.dispute_is_early
+        contest = open_contest(self.book, txn, why=why, amount=txn.taken, is_early=is_early, now=now)
+        self.notices.dispute_changed(contest, script, now=now)
 
     def _changed(self, txn: Txn, script: Script, *, state: str, now: float) -> None:
         txn.state, txn.changed_at = state, now
         self.book.save_txn(txn)
+        if state in ("HELD", "PAID"):
+            arrive(self.book, txn, now=now)
         self.notices.payment_changed(txn, script, now=now)
 
     def _find(self, reference: str, *, operation: str) -> tuple[str, Txn | None, Script]:
@@ -258,7 +264,7 @@ class PaymentDesk:
         return txn
 
     def _reply(self, txn: Txn, fault: str) -> Reply:
-        return Reply(txn_words(txn, base_url=self.base_url), fault)
+        return Reply(txn_words(txn, base_url=self.base_url, keep=self.book.find_keep(txn.reference)), fault)
 
 
 def _tombstone(reference: str, *, now: float) -> Txn:

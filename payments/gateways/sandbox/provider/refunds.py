@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from payments.gateways.sandbox.provider.book import Book, GiveBack, Txn
+from payments.gateways.sandbox.provider.faults import FAULTS_BEFORE_EFFECT, next_fault
 from payments.gateways.sandbox.provider.notices import NoticeWriter
-from payments.gateways.sandbox.provider.payments import FAULTS_BEFORE_EFFECT, next_fault
 from payments.gateways.sandbox.provider.scripts import DECLINE_WORDS, Script, parse_script
 from payments.gateways.sandbox.provider.words import (
     Refusal,

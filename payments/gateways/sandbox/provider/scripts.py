@@ -27,7 +27,10 @@ DECLINE_WORDS = {
     "account_closed": "ACCOUNT_GONE",
 }
 
-OPERATIONS = ("create", "fetch", "capture", "void", "close", "refund", "fetch_refund")
+OPERATIONS = (
+    "create", "fetch", "capture", "void", "close", "refund", "fetch_refund", "save", "fetch_saved", "forget",
+    "fetch_dispute", "file", "answer", "concede",
+)  # fmt: skip
 FAULT_KINDS = (
     "timeout_before_effect",
     "timeout_after_effect",
@@ -69,6 +72,11 @@ class Script:
     sends_forgery: bool = False
     refund_outcome: str = "approve"
     refund_settles_after_seconds: float = 0.0
+    later_decline_word: str = ""
+    absent_needs_proof: bool = False
+    dispute_reason: str = ""
+    dispute_is_early: bool = False
+    dispute_decision: str = ""
     statement_errors: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, Fault] = field(default_factory=dict)
 
@@ -106,6 +114,18 @@ def _word(code: str) -> str:
     return DECLINE_WORDS.get(code, code.upper())
 
 
+def _reason(code: str) -> str:
+    if not re.fullmatch(r"[a-z_]{1,40}", code):
+        raise ScriptRefused(f"not a reason for a dispute: {code!r}")
+    return code
+
+
+def _side(text: str) -> str:
+    if text not in ("shop", "payer"):
+        raise ScriptRefused(f"a dispute is decided for the shop or the payer, not {text!r}")
+    return text
+
+
 def _decline_after(text: str) -> dict[str, Any]:
     return {"outcome": "decline", "settles_after_seconds": _seconds(text)}
 
@@ -132,6 +152,13 @@ _SCENARIOS: dict[str, _Scenario] = {
     "refund_pending_then_success": _Scenario(
         "seconds", "5", lambda a: {"refund_outcome": "approve", "refund_settles_after_seconds": _seconds(a)}
     ),
+    "later_decline": _Scenario("code", "card_declined", lambda a: {"later_decline_word": _word(a)}),
+    "absent_needs_proof": _Scenario("", "", lambda _: {"absent_needs_proof": True}),
+    "dispute": _Scenario("code", "fraudulent", lambda a: {"dispute_reason": _reason(a), "dispute_is_early": False}),
+    "dispute_warning": _Scenario(
+        "code", "fraudulent", lambda a: {"dispute_reason": _reason(a), "dispute_is_early": True}
+    ),
+    "dispute_decided_for": _Scenario("code", "shop", lambda a: {"dispute_decision": _side(a)}),
     "refund_pending_then_decline": _Scenario(
         "seconds", "5", lambda a: {"refund_outcome": "decline", "refund_settles_after_seconds": _seconds(a)}
     ),

@@ -3,10 +3,11 @@
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from payments.gateways.sandbox.provider.book import GiveBack, Txn
+from payments.gateways.sandbox.provider.book import GiveBack, Keep, Txn
 
 MAX_AMOUNT = 10**12
 MAX_URL_LENGTH = 2000
@@ -34,7 +35,8 @@ class Reply:
     fault: str = ""
 
 
-def txn_words(txn: Txn, *, base_url: str) -> dict[str, Any]:
+def txn_words(txn: Txn, *, base_url: str, keep: Keep | None) -> dict[str, Any]:
+    """``keep`` is what was to be kept with this payment."""
     words: dict[str, Any] = {
         "txn": txn.txn,
         "reference": txn.reference,
@@ -54,6 +56,33 @@ def txn_words(txn: Txn, *, base_url: str) -> dict[str, Any]:
     if txn.state == "WAITING":
         page = f"{base_url}/approve/{txn.page_token}"
         words["go"] = {"kind": "square", "text": page} if txn.via == "qr" else {"kind": "page", "url": page}
+    if keep is not None and keep.state == "KEPT":
+        words["kept"] = _kept(keep)
+    return words
+
+
+def keep_words(keep: Keep, *, base_url: str) -> dict[str, Any]:
+    words: dict[str, Any] = {
+        "reference": keep.reference,
+        "state": keep.state,
+        "via": keep.via,
+        "why": keep.why,
+        "at": round(keep.changed_at * 1000),
+    }
+    if keep.state == "WAITING":
+        words["go"] = {"kind": "page", "url": f"{base_url}/approve/{keep.page_token}"}
+    if keep.state == "KEPT":
+        words["kept"] = _kept(keep)
+    return words
+
+
+def _kept(keep: Keep) -> dict[str, Any]:
+    """There is no number: the four digits are drawn from what tells two cards apart. Good for three years."""
+    made = datetime.fromtimestamp(keep.created_at, UTC)
+    digits = f"{int(keep.card[:8], 16) % 10_000:04d}"
+    words: dict[str, Any] = {"token": keep.keep, "same": keep.card, "person": f"who_{keep.who}", "ends_in": digits}
+    if keep.via == "card":
+        words |= {"make": "sandbox", "month": made.month, "year": made.year + 3}
     return words
 
 

@@ -12,10 +12,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from payments.gateways.sandbox.provider.api import Answer, ProviderRequest, Silence, respond
+from payments.gateways.sandbox.provider.api import Silence, respond
 from payments.gateways.sandbox.provider.book import Book
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.gateways.sandbox.provider.courier import LOOPBACK_HOSTS, Courier
+from payments.gateways.sandbox.provider.dispute_words import MAX_FILE_BYTES
+from payments.gateways.sandbox.provider.requests import Answer, ProviderRequest
 from payments.gateways.sandbox.provider.words import MAX_BODY_BYTES
 
 # Longer than paycore's own deadline for one call (8 s), so that its deadline is what ends the call.
@@ -79,8 +81,11 @@ def _read_request(environ: dict[str, Any]) -> ProviderRequest:
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
     length = environ.get("CONTENT_LENGTH") or "0"
-    wanted = min(int(length), MAX_BODY_BYTES + 1) if length.isdigit() else 0
+    is_file = environ["REQUEST_METHOD"] == "PUT" and environ.get("PATH_INFO", "").startswith("/v1/disputes/")
+    longest = MAX_FILE_BYTES if is_file else MAX_BODY_BYTES
+    wanted = min(int(length), longest + 1) if length.isdigit() else 0
     return ProviderRequest(
         method=environ["REQUEST_METHOD"],
         path=environ.get("PATH_INFO", "/"),
