@@ -3,6 +3,7 @@
 from django.db import connection
 
 from payments.ledger.invariants import Finding, Invariant
+from reconciliation.banking.checks import BANKING_INVARIANTS
 
 INVARIANTS = (
     Invariant(
@@ -11,7 +12,7 @@ INVARIANTS = (
         """
         SELECT coalesce(a.code, d.code) || ' ' || coalesce(a.currency, d.currency) FROM (
             SELECT code, currency, sum(balance_minor) AS held FROM payments_ledgeraccount
-            WHERE code LIKE 'suspense:%' GROUP BY code, currency
+            WHERE code LIKE 'suspense:%' AND code NOT LIKE 'suspense:bank:%' GROUP BY code, currency
         ) AS a FULL OUTER JOIN (
             SELECT 'suspense:' || gateway_account_id AS code, their_currency AS currency,
                    sum(their_amount_minor) AS held
@@ -49,6 +50,7 @@ INVARIANTS = (
         )
         """,
     ),
+    *BANKING_INVARIANTS,
 )
 
 

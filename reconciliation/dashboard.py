@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from paycore.clock import now
 from paycore.sites import Card, Dashboard, ops_site, register_dashboard
+from reconciliation.banking.models import BankEntry
+from reconciliation.banking.payout_models import PayoutBatch
 from reconciliation.discrepancies.models import Discrepancy
 from reconciliation.statements.models import Statement
 
@@ -18,7 +20,10 @@ def reconciliation_overview(request: HttpRequest) -> Dashboard:
     """What is unresolved, and which days are missing."""
     if not request.user.has_perm("reconciliation.view_discrepancy"):
         return Dashboard()
-    return Dashboard(cards=[_discrepancies_card(), _statements_card()])
+    cards = [_discrepancies_card(), _statements_card()]
+    if request.user.has_perm("reconciliation.view_bankentry"):
+        cards.append(_bank_lines_card())
+    return Dashboard(cards=cards)
 
 
 def _discrepancies_card() -> Card:
@@ -47,6 +52,19 @@ def _statements_card() -> Card:
         detail=gettext("%(count)d cannot be read") % {"count": unreadable} if unreadable else "",
         tone="bad" if late or unreadable else "warning" if count else "good",
         link=reverse("ops:reconciliation_statement_changelist") + "?status__exact=expected",
+    )
+
+
+def _bank_lines_card() -> Card:
+    count = BankEntry.objects.filter(status=BankEntry.Status.OPEN).count()
+    files = PayoutBatch.objects.filter(status=PayoutBatch.Status.PREPARED).count()
+    waiting = ngettext("%(count)d payout file waits for release", "%(count)d payout files wait for release", files)
+    return Card(
+        title=_("Open bank lines"),
+        value=str(count),
+        detail=waiting % {"count": files} if files else "",
+        tone="warning" if count or files else "good",
+        link=reverse("ops:reconciliation_bankentry_changelist") + "?status__exact=open",
     )
 
 

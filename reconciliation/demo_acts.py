@@ -8,6 +8,7 @@ from paycore.clock import database_now
 from paycore.demo.acts import act
 from paycore.demo.stage import Stage, StoryWentWrong
 from payments.routing.models import GatewayAccount
+from reconciliation.bank_demo import take_a_transfer
 from reconciliation.discrepancies.models import Discrepancy, Proposal
 from reconciliation.discrepancies.proposals import approve, propose
 from reconciliation.errors import StatementBusy
@@ -15,6 +16,8 @@ from reconciliation.matching.reconcile import TO_DO
 from reconciliation.services import reconcile_day
 from reconciliation.statements.fetching import layout_for
 from reconciliation.statements.models import Statement
+
+__all__ = ["reconcile_the_day", "take_a_transfer"]
 
 # What the sandbox is asked to get wrong about one payment each.
 PLANTED = ("statement_wrong_fee(5)", "statement_missing", "statement_other_reference")

@@ -77,6 +77,7 @@ class StatementRefused(Exception):
         "bad_reference": _("A reference is empty or too long."),
         "bad_amount": _("An amount is not a whole number of the smallest unit."),
         "bad_currency": _("A currency is not enabled."),
+        "unreadable": _("The provider's file cannot be read."),
         "too_many_lines": _("The file has more lines than a statement may have."),
         "too_many_differences": _("Almost nothing matches: is it the right account's file?"),
     }

@@ -52,3 +52,64 @@ class DiscrepancyResolved(Event):
     name: ClassVar[str] = "discrepancy.resolved"
     discrepancy_id: str
     resolution: str
+
+
+@dataclass(frozen=True)
+class BankStatementRead(Event):
+    name: ClassVar[str] = "bank_statement.read"
+    statement_id: str
+    account_id: str
+    lines: int
+    new_lines: int
+
+
+@dataclass(frozen=True)
+class BankStatementRefused(Event):
+    name: ClassVar[str] = "bank_statement.refused"
+    statement_id: str
+    account_id: str
+    code: str
+
+
+@dataclass(frozen=True)
+class BankTransferShort(Event):
+    """Money came for a payment, and not all of it. Amounts are minor units."""
+
+    name: ClassVar[str] = "bank_line.underpaid"
+    entry_id: str
+    payment_id: str
+    order_id: str
+    arrived_minor: int
+    missing_minor: int
+    user_id: str | None
+
+
+@dataclass(frozen=True)
+class BankLineDecided(Event):
+    name: ClassVar[str] = "bank_line.decided"
+    entry_id: str
+    decision_id: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class PayoutFileReleased(Event):
+    name: ClassVar[str] = "payout_file.released"
+    batch_id: str
+    count: int
+
+
+@dataclass(frozen=True)
+class PayoutPaid(Event):
+    name: ClassVar[str] = "payout.paid"
+    payout_id: str
+    kind: str
+    subject_id: str
+
+
+@dataclass(frozen=True)
+class PayoutReturned(Event):
+    name: ClassVar[str] = "payout.returned"
+    payout_id: str
+    kind: str
+    subject_id: str

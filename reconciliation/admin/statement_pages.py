@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -189,7 +188,11 @@ class StatementAdmin(MoneyPage, ReadOnlyAdmin):
                 return HttpResponse(status=303, headers={"Location": self.page_address(statement)})
         request.current_app = self.admin_site.name
         context = {**self.admin_site.each_context(request), "title": _("Upload a statement"), "form": form}
-        context |= {"opts": self.opts, "list_address": reverse("ops:reconciliation_statement_changelist")}
+        context |= {"opts": self.opts, "list_address": self.list_address(), "submit": _("Upload")}
+        context["note"] = _(
+            "The same file again changes nothing. Another file for a day that has one is a new revision: the day is"
+            " compared anew."
+        )
         return TemplateResponse(request, "admin/reconciliation/upload.html", context)
 
 

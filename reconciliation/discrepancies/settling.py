@@ -12,15 +12,16 @@ from payments.gateways.contract import GatewayError, Outcome, PaymentResult, Ref
 from payments.orders.charging import record_payment_result
 from payments.orders.models import Capture, Evidence, Payment, Refund
 from payments.orders.refunds import record_refund_result
-from payments.routing.connections import ask, connect
+from payments.routing.connections import fetch_payment
 from payments.routing.services import get_account
 from reconciliation.discrepancies.bookkeeping import enter_suspense
 from reconciliation.discrepancies.closing import close_if_done, lock_discrepancy, resolve
 from reconciliation.discrepancies.models import Discrepancy
-from reconciliation.statements.files import file_pieces, newest_file
-from reconciliation.statements.layouts import LAYOUTS, TAKE, Layout
+from reconciliation.statements.fetching import layout_for
+from reconciliation.statements.files import newest_file
+from reconciliation.statements.layouts import TAKE, Layout
 from reconciliation.statements.models import Statement
-from reconciliation.statements.reader import pick_lines
+from reconciliation.statements.readings import picked_lines
 from riskcontrol.cases import open_case
 from riskcontrol.models import Case
 
@@ -121,7 +122,13 @@ def _ask_about_part(row: Discrepancy) -> None:
     if payment is None or account is None:
         raise NotFound
     try:
-        result = ask(account, connect(account).fetch_payment, payment.id)
+        result = fetch_payment(
+            account,
+            payment.id,
+            gateway_reference=payment.gateway_reference,
+            method=payment.method,
+            has_ended=payment.is_final,
+        )
     except GatewayError as error:
         log.warning("statement_line_not_confirmed", discrepancy_id=row.id, reason=error.code or type(error).__name__)
         return
@@ -203,14 +210,15 @@ def _lines_of(rows: list[Discrepancy]) -> dict[tuple[str, int], Line]:
 def lines_of(statement: Statement, *, numbers: set[int]) -> dict[int, dict[str, str]]:
     """Whole lines of the newest file, by number and column name."""
     file = newest_file(statement)
-    return pick_lines(file_pieces(file), _layout(statement), numbers=numbers) if file is not None and numbers else {}
+    return picked_lines(statement, file, _layout(statement), numbers=numbers) if file is not None and numbers else {}
 
 
 def _layout(statement: Statement) -> Layout:
     account = get_account(statement.gateway_account_id)
-    if account is None:
+    layout = layout_for(account) if account is not None else None
+    if layout is None:
         raise NotFound
-    return LAYOUTS[account.gateway]
+    return layout
 
 
 def _time(text: str) -> datetime | None:

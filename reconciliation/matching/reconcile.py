@@ -27,8 +27,9 @@ from reconciliation.matching.records import Window, window_of
 from reconciliation.matching.sorting import Sorted, sort_out
 from reconciliation.matching.staging import drop_stage, stage
 from reconciliation.matching.totals import Totals
+from reconciliation.statements.fetching import layout_for
 from reconciliation.statements.files import newest_file, request_rerun
-from reconciliation.statements.layouts import LAYOUTS, Layout
+from reconciliation.statements.layouts import Layout
 from reconciliation.statements.models import CarriedRecord, Statement, StatementFile
 
 log = structlog.get_logger(__name__)
@@ -80,9 +81,10 @@ def run_again(statement_id: str) -> Statement:
 
 def layout_of(statement: Statement) -> Layout:
     account = get_account(statement.gateway_account_id)
-    if account is None:
+    layout = layout_for(account) if account is not None else None
+    if layout is None:
         raise NotFound
-    return LAYOUTS[account.gateway]
+    return layout
 
 
 def _load(statement_id: str) -> Statement:

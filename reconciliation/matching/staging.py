@@ -10,10 +10,9 @@ from django.db import connection
 from reconciliation.matching.meeting import Meeting
 from reconciliation.matching.records import Window, settled_payments
 from reconciliation.matching.totals import Totals, add_lines
-from reconciliation.statements.files import file_pieces
 from reconciliation.statements.layouts import Layout
 from reconciliation.statements.models import Statement, StatementFile
-from reconciliation.statements.reader import read_statement
+from reconciliation.statements.readings import stretches_of
 
 STRETCHES_A_NOTE = 64
 """Stretches from one word of progress to the next: some megabytes."""
@@ -41,7 +40,7 @@ def stage(
     with connection.cursor() as cursor:
         cursor.execute(_CREATE.format(table=statement.stage_table))
     meeting, totals = Meeting(settled_payments(window)), Totals()
-    for number, stretch in enumerate(read_statement(file_pieces(file), layout), start=1):
+    for number, stretch in enumerate(stretches_of(statement, file, layout), start=1):
         add_lines(totals, stretch)
         meeting.add(stretch)
         _take_left(statement, meeting, at_least=ROWS_A_COPY)

@@ -11,7 +11,8 @@ from paycore.alerts import raise_alert
 from paycore.claims import claim_due
 from paycore.clock import database_now
 from paycore.errors import NotFound
-from payments.gateways.contract import GatewayError, StatementSoFarSource, StatementSource
+from payments.gateways.abilities import StatementSoFarSource, StatementSource
+from payments.gateways.contract import GatewayError
 from payments.gateways.registry import GATEWAYS
 from payments.routing.connections import ask, connect
 from payments.routing.models import GatewayAccount
@@ -20,6 +21,7 @@ from reconciliation.errors import DayIsNotOver, NoStatementsHere
 from reconciliation.statements.files import Arrival, store_file
 from reconciliation.statements.layouts import LAYOUTS, Layout
 from reconciliation.statements.models import Statement, StatementFile
+from reconciliation.statements.own_files import layout_of_reader, reads_own_files
 from riskcontrol.cases import open_case
 from riskcontrol.models import Case
 
@@ -35,7 +37,7 @@ def expect_statements(now: datetime) -> int:
     rows = []
     for account in GatewayAccount.objects.all():
         layout = layout_for(account)
-        if layout is None:
+        if layout is None or not _is_source(account):
             continue
         yesterday = layout.today(now) - timedelta(days=1)
         first = max(layout.today(account.created_at), yesterday - timedelta(days=DAYS_BACK - 1))
@@ -51,7 +53,17 @@ def expect_statements(now: datetime) -> int:
 def layout_for(account: GatewayAccount) -> Layout | None:
     """None: this gateway gives no statements."""
     gateway = GATEWAYS.get(account.gateway)
-    return LAYOUTS.get(account.gateway) if gateway is not None and issubclass(gateway, StatementSource) else None
+    if gateway is None:
+        return None
+    if reads_own_files(gateway):
+        return layout_of_reader(gateway)
+    return LAYOUTS.get(account.gateway) if issubclass(gateway, StatementSource) else None
+
+
+def _is_source(account: GatewayAccount) -> bool:
+    """Others' files are brought by people: no day of theirs is expected."""
+    gateway = GATEWAYS.get(account.gateway)
+    return gateway is not None and issubclass(gateway, StatementSource)
 
 
 def expect_statement(account_id: str, day: date) -> Statement:

@@ -110,13 +110,37 @@ def read_statement(pieces: Iterable[bytes], layout: Layout) -> Iterator[Stretch]
 
 def pick_lines(pieces: Iterable[bytes], layout: Layout, *, numbers: set[int]) -> dict[int, dict[str, str]]:
     """The whole lines with these numbers, by column name: for people, and as evidence."""
+    return _picked(_Reader(layout).stretches(pieces), numbers=numbers)
+
+
+def prove_rows(batches: Iterable[list[list[str]]], header: list[str], layout: Layout) -> Iterator[Stretch]:
+    """The same proof for cells that somebody else cut out of a file. Raises :class:`StatementRefused`."""
+    for cells in _counted_rows(batches, header):
+        yield _proved(cells, layout)
+
+
+def pick_rows(batches: Iterable[list[list[str]]], header: list[str], *, numbers: set[int]) -> dict[int, dict[str, str]]:
+    """As :func:`pick_lines`; the first row is number 2, as if there were a header."""
+    return _picked(_counted_rows(batches, header), numbers=numbers)
+
+
+def _picked(stretches: Iterable[_Cells], *, numbers: set[int]) -> dict[int, dict[str, str]]:
     picked: dict[int, dict[str, str]] = {}
-    for cells in _Reader(layout).stretches(pieces):
+    for cells in stretches:
         for number in numbers & set(range(cells.first_line, cells.first_line + cells.count)):
             picked[number] = cells.row(number - cells.first_line)
         if len(picked) == len(numbers):
             break
     return picked
+
+
+def _counted_rows(batches: Iterable[list[list[str]]], header: list[str]) -> Iterator[_Cells]:
+    next_line = 2
+    for rows in batches:
+        yield _RowCells(header, rows, first_line=next_line)
+        next_line += len(rows)
+        if next_line > MAX_LINES + 2:
+            raise StatementRefused("too_many_lines", line=next_line)
 
 
 class _Reader:

@@ -22,6 +22,7 @@ from reconciliation.statements.files import Arrival, store_file
 from reconciliation.statements.layouts import LAYOUTS
 from reconciliation.statements.models import Statement, StatementFile
 from tests.actors import MerchantServer, assert_books_are_whole
+from tests.reconciliation.bank_desk import OUR_BIC, OUR_IBAN, BankDesk
 
 HEADER = "kind,reference,payment_reference,txn,coin,gross,fee,net,at"
 
@@ -114,3 +115,18 @@ def all_is_whole() -> Callable[[], None]:
         assert not run_checks()
 
     return check
+
+
+@pytest.fixture
+def desk(merchant_server: MerchantServer, db: None) -> BankDesk:
+    """The platform's bank account, and who pays into it."""
+    account = GatewayAccount.objects.create(
+        name="Our bank",
+        gateway="bank_transfer",
+        base_url="https://bank.example",
+        credentials={},
+        settings={"iban": OUR_IBAN, "bic": OUR_BIC, "holder": "Paycore Ltd", "bank_name": "Commerzbank"},
+        methods=["bank_transfer"],
+        currencies=[],
+    )
+    return BankDesk(merchant_server, account)
