@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/v1/merchant/", include("merchants.webhooks.urls")),
     path("api/v1/", include("memberships.urls")),
     path("webhooks/", include("payments.webhooks.urls")),
+    path("ops/api/", include("payments.ops_urls")),
     path("ops/", ops_site.urls),
     path("merchant/", include("merchants.page_urls")),
     path("merchant/", merchant_site.urls),

@@ -9,7 +9,7 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +20,9 @@ from paycore.money import Money
 from paycore.sites import Card, Chart, Dashboard, Series, merchant_site, ops_site, register_dashboard
 from payments.ledger import chart
 from payments.ledger.queries import balances
+from payments.orders.disputes.models import Dispute
 from payments.orders.models import Order, Payment, Refund
+from payments.wallet.models import WalletWithdrawal
 
 DAYS = 14
 LATE = timedelta(days=7)
@@ -66,6 +68,8 @@ def operations(request: HttpRequest) -> Dashboard:
             _success_card(moment),
             _unknown_card(moment),
             _review_card(Refund.objects.all(), link=reverse("ops:payments_refund_changelist")),
+            *_withdrawal_cards(),
+            *_dispute_cards(Dispute.objects.all(), link=reverse("ops:payments_dispute_changelist")),
         ],
         charts=[*_amount_charts(totals, days=days), _count_chart(recent, totals, days=days, since=since)],
     )
@@ -89,6 +93,9 @@ def own_business(request: HttpRequest) -> Dashboard:
             *_paid_cards([t for t in totals if t.day == today], title=gettext("Paid today"), link=link),
             *_paid_cards([t for t in totals if t.day >= today.replace(day=1)], title=gettext("This month"), link=link),
             _pending_refunds_card(refunds),
+            *_dispute_cards(
+                Dispute.objects.filter(merchant=merchant), link=reverse("merchant:payments_dispute_changelist")
+            ),
             *_balance_cards(chart.merchant_pending(merchant.id), home_currency=merchant.home_currency),
         ],
         charts=_amount_charts([t for t in totals if t.day >= days[0]], days=days, home_currency=merchant.home_currency),
@@ -171,6 +178,41 @@ def _review_card(refunds: "QuerySet[Refund]", *, link: str) -> Card:
         tone="warning" if found["count"] else "good",
         link=f"{link}?status__exact=requested",
     )
+
+
+def _withdrawal_cards() -> list[Card]:
+    """Only while some wait: a house without wallets need not read of them."""
+    waiting = WalletWithdrawal.objects.filter(status__in=("requested", "half_approved"))
+    found = waiting.aggregate(count=Count("id"), oldest=Min("created_at"))
+    if not found["count"]:
+        return []
+    return [
+        Card(
+            title=_("Withdrawals to review"),
+            value=str(found["count"]),
+            detail=gettext("Oldest: %(age)s") % {"age": timesince(found["oldest"], depth=1)},
+            tone="warning",
+            link=reverse("ops:payments_walletwithdrawal_changelist"),
+        )
+    ]
+
+
+def _dispute_cards(disputes: "QuerySet[Dispute]", *, link: str) -> list[Card]:
+    """Only while some wait for an answer."""
+    waiting = disputes.filter(status__in=("warning", "needs_response"), answer__in=("open", "refused"))
+    found = waiting.filter(next_attempt_at__isnull=False).aggregate(count=Count("id"), soonest=Min("evidence_due_at"))
+    if not found["count"]:
+        return []
+    soonest = timeuntil(found["soonest"], depth=1) if found["soonest"] else "–"
+    return [
+        Card(
+            title=_("Disputes to answer"),
+            value=str(found["count"]),
+            detail=gettext("The nearest date is in %(time)s") % {"time": soonest},
+            tone="warning",
+            link=f"{link}?status__exact=needs_response",
+        )
+    ]
 
 
 def _pending_refunds_card(refunds: "QuerySet[Refund]") -> Card:

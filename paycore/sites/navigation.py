@@ -34,6 +34,17 @@ _MONEY = Group(
         "payments.capture download",
         "payments.dispute gavel",
         "payments.checkoutsession shopping_cart_checkout",
+        "payments.paymentmethod credit_card",
+        "payments.mandate handshake",
+    ),
+)
+_WALLETS = Group(
+    _("Wallets"),
+    (
+        "payments.wallet account_balance_wallet",
+        "payments.walletoperation list_alt",
+        "payments.wallettopup add_card",
+        "payments.walletwithdrawal outbound",
     ),
 )
 _MEMBERSHIPS = Group(
@@ -51,6 +62,7 @@ _MEMBERSHIPS = Group(
 
 OPS_GROUPS = (
     _MONEY,
+    _WALLETS,
     Group(
         _("Risk"),
         (
@@ -84,6 +96,9 @@ OPS_GROUPS = (
         _("Gateways"),
         (
             "payments.gatewayaccount hub",
+            "payments.routingruleset alt_route",
+            "payments.routingrule rule",
+            "payments.routingtrial science",
             "payments.webhookreceipt call_received",
             "payments.evidence fact_check",
         ),
@@ -95,6 +110,10 @@ OPS_GROUPS = (
             "reconciliation.discrepancy rule",
             "reconciliation.proposal approval",
             "reconciliation.carriedrecord update",
+            "reconciliation.bankstatement account_balance",
+            "reconciliation.bankentry swap_vert",
+            "reconciliation.payout send_money",
+            "reconciliation.payoutbatch folder_open",
         ),
     ),
     Group(

@@ -103,4 +103,4 @@ def moment(value: datetime | None) -> SafeString | str:
     """To the second, for the order of things matters here; never broken over two lines."""
     if value is None:
         return "–"
-    return format_html('<span class="paycore-nowrap">{}</span>', localtime(value).strftime("%Y-%m-%d %H:%M:%S"))
+    return format_html('<span class="paycore-nowrap">{}</span>', localtime(value).strftime("%Y-%m-%d %H:%M:%S %Z"))

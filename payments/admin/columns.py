@@ -18,6 +18,7 @@ __all__ = [
     "account_cell",
     "account_name",
     "facts",
+    "gateway_title",
     "moment",
     "money",
     "money_or_none",
@@ -43,6 +44,24 @@ COLOURS = {
     "requested": "warning",
     "approved": "info",
     "rejected": "danger",
+    "frozen": "danger",
+    "waiting": "info",
+    "credited": "success",
+    "half_approved": "warning",
+    "sent": "info",
+    "pending": "info",
+    "warning": "warning",
+    "needs_response": "danger",
+    "under_review": "info",
+    "won": "success",
+    "lost": "danger",
+    "submitted": "success",
+    "accepting": "warning",
+    "accepted": "default",
+    "refused": "danger",
+    "active": "success",
+    "removed": "default",
+    "ended": "default",
 }
 
 _ACCOUNTS: "dict[str, StrOrPromise]" = {
@@ -67,10 +86,18 @@ _PAGES = {
     "ord": "payments_order",
     "pay": "payments_payment",
     "ref": "payments_refund",
+    "dsp": "payments_dispute",
     "gwa": "payments_gatewayaccount",
+    "rrs": "payments_routingruleset",
     "cs": "payments_checkoutsession",
+    "pm": "payments_paymentmethod",
+    "man": "payments_mandate",
     "mer": "merchants_merchant",
     "usr": "accounts_user",
+    "wal": "payments_wallet",
+    "wop": "payments_walletoperation",
+    "wtu": "payments_wallettopup",
+    "wdr": "payments_walletwithdrawal",
 }
 
 
@@ -101,3 +128,11 @@ def account_cell(code: str) -> SafeString:
     # A long code breaks after a colon, not inside an id.
     shown = format_html_join(mark_safe(":<wbr>"), "{}", ((part,) for part in code.split(":")))
     return format_html('{}<small class="paycore-code">{}</small>', account_name(code), shown)
+
+
+_OWN_SPELLING = {"paypal": "PayPal", "wechat": "WeChat Pay"}
+
+
+def gateway_title(name: str) -> str:
+    """As the provider writes itself."""
+    return _OWN_SPELLING.get(name) or name.replace("_", " ").capitalize()

@@ -8,16 +8,16 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from paycore.sites.filters import CurrencyFilter, MadeBetweenFilter
-from payments.checkout.presentation import look_of
+from payments.checkout.presentation import method_name
 from payments.gateways.registry import GATEWAYS
 
 __all__ = ["CurrencyFilter", "MadeBetweenFilter", "MethodFilter", "method_choices"]
 
 
 def method_choices() -> list[tuple[str, str]]:
-    """Every method that some gateway knows, with the name that payers see."""
+    """Every method that some gateway knows, and a name that tells it from the others."""
     methods = dict.fromkeys(method for gateway in GATEWAYS.values() for method in gateway.methods)
-    return [(method, str(look_of(method).name)) for method in methods]
+    return [(method, method_name(method)) for method in methods]
 
 
 class MethodFilter(DropdownFilter):  # type: ignore[misc]  # Unfold ships no types

@@ -21,7 +21,7 @@ from payments.admin.exports import ExportedOrders, ExportedPayments, ExportedRef
 from payments.admin.filters import CurrencyFilter, MadeBetweenFilter, MethodFilter
 from payments.admin.order_pages import OrderColumns
 from payments.admin.pages import MoneyPage, Panel, asks_first
-from payments.admin.panels import lines_panel, payments_panel, refunds_panel
+from payments.admin.panels import disputes_panel, lines_panel, payments_panel, refunds_panel
 from payments.admin.payment_links import PaymentLinks
 from payments.admin.payment_pages import PaymentColumns
 from payments.admin.refund_pages import RefundColumns
@@ -54,7 +54,10 @@ class OwnOrderAdmin(PaymentLinks, ExportedOrders, OrderColumns, OwnPage):
     search_help_text = _("Your order number, or the id of an order, payment or refund")
     ordering = ("-id",)
     fieldsets = (
-        (None, {"fields": (("id", "state"), ("total", "refunded"), ("merchant_order_number", "description"))}),
+        (
+            None,
+            {"fields": (("id", "state"), ("total", "refunded"), ("merchant_order_number", "disputed"), "description")},
+        ),
         (_("Dates"), {"fields": (("created_at", "paid_at"), "expires_at")}),
         (_("Your notes"), {"fields": ("notes",)}),
     )
@@ -92,7 +95,7 @@ class OwnPaymentAdmin(ExportedPayments, PaymentColumns, OwnPage):
     ordering = ("-id",)
     fieldsets = (
         (None, {"fields": (("id", "state"), ("total", "way"), ("order", "order_number"), "failure")}),
-        (_("Amounts"), {"fields": (("authorized", "captured"), ("refunded", "refunds_under_way"))}),
+        (_("Amounts"), {"fields": (("authorized", "captured"), ("refunded", "refunds_under_way"), "disputed")}),
         (_("Dates"), {"fields": (("created_at", "succeeded_at"),)}),
     )
     actions_detail = ("ask_refund",)
@@ -102,7 +105,8 @@ class OwnPaymentAdmin(ExportedPayments, PaymentColumns, OwnPage):
         return payment.order.merchant_order_number
 
     def panels(self, request: HttpRequest, row: Payment) -> Sequence[Panel]:
-        return (refunds_panel(row.refunds.order_by("-id"), site="merchant"),)
+        shown = [refunds_panel(row.refunds.order_by("-id"), site="merchant")]
+        return [*shown, disputes_panel(row, site="merchant")] if row.disputes.exists() else shown
 
     def fitting_actions(self, row: Payment) -> Collection[str]:
         return {"ask_refund"} if row.refundable.is_positive and not row.is_surplus else ()

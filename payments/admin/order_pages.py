@@ -42,6 +42,10 @@ class OrderColumns(MoneyPage):
     def refunded(self, order: Order) -> str:
         return money_or_none(order.refunded_minor, order.currency)
 
+    @admin.display(description=_("Taken back by disputes"))
+    def disputed(self, order: Order) -> str:
+        return money_or_none(sum(order.payments.values_list("disputed_minor", flat=True)), order.currency)
+
     @admin.display(description=_("Description"))
     def short_description(self, order: Order) -> str:
         return truncatechars(order.description, 40)
@@ -74,7 +78,14 @@ class OrderAdmin(OrderColumns, ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("id", "state"), ("total", "refunded"), ("merchant", "merchant_order_number"), "description")},
+            {
+                "fields": (
+                    ("id", "state"),
+                    ("total", "refunded"),
+                    ("disputed", "description"),
+                    ("merchant", "merchant_order_number"),
+                )
+            },
         ),
         (_("Payer"), {"fields": (("user", "capture_method"),)}),
         (_("Dates"), {"fields": (("created_at", "paid_at"), ("expires_at", "next_attempt_at"))}),

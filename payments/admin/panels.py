@@ -23,11 +23,11 @@ from payments.admin.columns import (
     tag,
 )
 from payments.admin.pages import Panel
-from payments.checkout.presentation import failure_text, look_of
+from payments.checkout.presentation import method_name
 from payments.ledger.models import Transfer
+from payments.orders.failure_texts import failure_text
 from payments.orders.models import Capture, Evidence, Order, Payment, Refund
 from payments.orders.queries import evidence_about
-from payments.routing.models import GatewayAccount
 from riskcontrol.models import Action
 
 NEWEST = 50
@@ -52,17 +52,27 @@ def lines_panel(order: Order) -> Panel:
 
 
 def payments_panel(order: Order, *, site: str, is_staff: bool) -> Panel:
-    headers = [_("Payment"), _("Status"), _("Method"), _("Amount"), _("Captured"), _("Refunded"), _("Created")]
+    headers = [
+        _("Payment"),
+        _("Status"),
+        _("Method"),
+        _("Amount"),
+        _("Captured"),
+        _("Refunded"),
+        _("Disputed"),
+        _("Created"),
+    ]
     rows = []
     payments = order.payments.select_related("gateway_account").order_by("-id")[:NEWEST]
     for payment in payments:
         row: list[object] = [
             page_link(site, "payments_payment", payment.id),
             payment_state(payment),
-            look_of(payment.method).name,
+            method_name(payment.method),
             money(payment.amount_minor, payment.currency),
             money_or_none(payment.captured_minor, payment.currency),
             money_or_none(payment.refunded_minor, payment.currency),
+            money_or_none(payment.disputed_minor, payment.currency),
             moment(payment.created_at),
         ]
         if is_staff:
@@ -73,7 +83,7 @@ def payments_panel(order: Order, *, site: str, is_staff: bool) -> Panel:
     if is_staff:
         headers.append(_("Gateway account"))
     return Panel(
-        title=_("Payments"), headers=headers, rows=rows, numbers={3, 4, 5}, empty=_("Nobody has tried to pay yet.")
+        title=_("Payments"), headers=headers, rows=rows, numbers={3, 4, 5, 6}, empty=_("Nobody has tried to pay yet.")
     )
 
 
@@ -111,6 +121,22 @@ def refunds_panel(refunds: Iterable[Refund], *, site: str) -> Panel:
     ]
     headers = (_("Refund"), _("Status"), _("Amount"), _("Reason"), _("Requested"))
     return Panel(title=_("Refunds"), headers=headers, rows=rows, numbers={2}, empty=_("Nothing was given back."))
+
+
+def disputes_panel(payment: Payment, *, site: str) -> Panel:
+    rows = [
+        (
+            page_link(site, "payments_dispute", dispute.id),
+            state_label(dispute.status, dispute.get_status_display()),
+            state_label(dispute.answer, dispute.get_answer_display()),
+            money(dispute.amount_minor, dispute.currency),
+            money_or_none(dispute.withdrawn_minor, dispute.currency),
+            moment(dispute.opened_at),
+        )
+        for dispute in payment.disputes.defer("texts").order_by("-id")[:NEWEST]
+    ]
+    headers = (_("Dispute"), _("Status"), _("Answer"), _("Amount"), _("Taken back"), _("Opened on"))
+    return Panel(title=_("Disputes of this payment"), headers=headers, rows=rows, numbers={3, 4})
 
 
 def sessions_panel(order: Order, *, site: str) -> Panel:
@@ -156,6 +182,9 @@ def occasion(business_type: str, phase: str) -> str:
         ("payment", "capture"): gettext("Payment captured"),
         ("payment", "surplus_accepted"): gettext("Surplus given to its order"),
         ("refund", "succeeded"): gettext("Refund sent"),
+        ("dispute", "withdrawn"): gettext("Taken back for a dispute"),
+        ("dispute", "returned"): gettext("Given back after a dispute"),
+        ("dispute", "fee"): gettext("Gateway's fee for a dispute"),
         ("discrepancy", "suspense"): gettext("Money of unknown owner taken in"),
         ("discrepancy", "returned"): gettext("Money of unknown owner given back"),
         ("discrepancy", "write_off"): gettext("Books follow the statement"),
@@ -210,49 +239,6 @@ def _changed(evidence: Evidence) -> object:
         "mismatch": _("amount or currency differs"),
     }
     return notes.get(evidence.note) or evidence.note.replace("_", " ") or _("nothing new")
-
-
-def routing_panel(payment: Payment, *, site: str) -> Panel:
-    """Why this gateway account was asked and not another."""
-    candidates = payment.routing.get("candidates", [])
-    chosen = list(payment.routing.get("chosen", []))
-    names = GatewayAccount.objects.in_bulk([candidate["account"] for candidate in candidates])
-    rows = []
-    for candidate in sorted(candidates, key=lambda entry: _rank(entry["account"], chosen=chosen)):
-        account_id = candidate["account"]
-        rows.append(
-            (
-                page_link(site, "payments_gatewayaccount", account_id, text=names.get(account_id, account_id)),
-                _verdict(candidate, payment=payment, chosen=chosen),
-                money(candidate.get("expected_fee_minor", 0), payment.currency),
-            )
-        )
-    return Panel(
-        title=_("Routing"),
-        headers=(_("Gateway account"), _("Verdict"), _("Expected fee")),
-        rows=rows,
-        numbers={2},
-        empty=_("No trace was kept."),
-    )
-
-
-def _rank(account_id: str, *, chosen: list[str]) -> int:
-    return chosen.index(account_id) if account_id in chosen else len(chosen)
-
-
-def _verdict(candidate: dict[str, Any], *, payment: Payment, chosen: list[str]) -> object:
-    if candidate["account"] == payment.gateway_account_id:
-        return tag(_("Asked"), "success")
-    if candidate["account"] in chosen:
-        return tag(gettext("Choice %(place)d") % {"place": chosen.index(candidate["account"]) + 1}, "info")
-    reasons = {
-        "disabled": _("The account is switched off"),
-        "method": _("It does not take this method"),
-        "currency": _("It does not take this currency"),
-        "below_minimum": _("The amount is below its minimum"),
-        "above_maximum": _("The amount is above its maximum"),
-    }
-    return reasons.get(candidate.get("excluded", ""), candidate.get("excluded") or "–")
 
 
 def risk_text(payment: Payment) -> SafeString | str:

@@ -21,17 +21,18 @@ from payments.admin.filters import CurrencyFilter, MadeBetweenFilter, MethodFilt
 from payments.admin.pages import MoneyPage, Panel, asks_first
 from payments.admin.panels import (
     captures_panel,
+    disputes_panel,
     events_panel,
     evidence_panel,
     failure,
     payment_state,
     refunds_panel,
     risk_text,
-    routing_panel,
     said,
     transfers_panel,
 )
-from payments.checkout.presentation import look_of
+from payments.admin.routing_panels import routing_panels
+from payments.checkout.presentation import method_name
 from payments.orders.captures import request_capture, send_capture, void_payment
 from payments.orders.models import Capture, Evidence, Order, Payment
 from payments.orders.refunds import lock_payment
@@ -54,7 +55,7 @@ class PaymentColumns(MoneyPage):
 
     @admin.display(description=_("Method"), ordering="method")
     def way(self, payment: Payment) -> str:
-        return str(look_of(payment.method).name)
+        return method_name(payment.method)
 
     @admin.display(description=_("Authorized"))
     def authorized(self, payment: Payment) -> str:
@@ -67,6 +68,10 @@ class PaymentColumns(MoneyPage):
     @admin.display(description=_("Refunded"))
     def refunded(self, payment: Payment) -> str:
         return money_or_none(payment.refunded_minor, payment.currency)
+
+    @admin.display(description=_("Taken back by disputes"))
+    def disputed(self, payment: Payment) -> str:
+        return money_or_none(payment.disputed_minor, payment.currency)
 
     @admin.display(description=_("Refunds under way"))
     def refunds_under_way(self, payment: Payment) -> str:
@@ -113,7 +118,10 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     ordering = ("-id",)
     fieldsets = (
         (None, {"fields": (("id", "state"), ("total", "way"), ("order", "merchant"), "failure")}),
-        (_("Amounts"), {"fields": (("authorized", "captured"), ("refunded", "refunds_under_way"), "fee")}),
+        (
+            _("Amounts"),
+            {"fields": (("authorized", "captured"), ("refunded", "refunds_under_way"), ("disputed", "fee"))},
+        ),
         (_("At the gateway"), {"fields": (("gateway_account", "gateway_reference"), "next_step")}),
         (_("Risk"), {"fields": ("risk_decision",)}),
         (_("Dates"), {"fields": (("created_at", "succeeded_at"), ("next_attempt_at", "poll_attempts"))}),
@@ -135,9 +143,11 @@ class PaymentAdmin(PaymentColumns, ReadOnlyAdmin):
     def panels(self, request: HttpRequest, row: Payment) -> Sequence[Panel]:
         refunds = list(row.refunds.order_by("-id"))
         shown = [refunds_panel(refunds, site="ops")]
+        if row.disputes.exists():
+            shown.append(disputes_panel(row, site="ops"))
         if row.captures.exists():
             shown.append(captures_panel(row))
-        shown += [routing_panel(row, site="ops"), evidence_panel(row.id)]
+        shown += [*routing_panels(row, site="ops"), evidence_panel(row.id)]
         if request.user.has_perm("payments.view_transfer"):
             shown.append(transfers_panel([("payment", row.id), *(("refund", refund.id) for refund in refunds)]))
         shown.append(events_panel([row.id, *(refund.id for refund in refunds)], site="ops"))

@@ -10,7 +10,7 @@ from merchants.models import ApiKey
 from paycore.models import EventRecord
 from payments.admin.columns import moment, state_label
 from payments.admin.pages import Panel
-from payments.checkout.presentation import failure_text
+from payments.orders.failure_texts import failure_text
 from payments.orders.models import Evidence, Refund
 from payments.orders.queries import evidence_about
 from payments.orders.refunds import SYSTEM

@@ -4,13 +4,19 @@
 
   const language = document.documentElement.lang || "en";
 
+  const momentFormat = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+
   /* The number of minutes is said once, by the server; the clock that ticks is for eyes only. */
   const printTimeLeft = (element) => {
     const seconds = Math.max(0, Math.round((Date.parse(element.dateTime) - Date.now()) / 1000));
     const minutes = Math.floor(seconds / 60);
-    if (minutes < 60) {
+    if (minutes >= 60 && element.hasAttribute("data-local-when-still")) {
+      element.textContent = momentFormat.format(new Date(element.dateTime));
+    } else if (minutes < 60) {
       element.textContent = `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
       element.classList.toggle("is-soon", seconds < 120);
+      const label = element.dataset.countingLabel;
+      if (label && element.previousElementSibling) element.previousElementSibling.textContent = label;
     }
     return seconds;
   };
@@ -18,22 +24,22 @@
   let countdown = 0;
   const startCountdown = () => {
     window.clearInterval(countdown);
-    const element = document.querySelector("[data-countdown]");
-    if (!element) return;
     const tick = () => {
-      if (printTimeLeft(element) === 0) {
-        window.clearInterval(countdown);
+      const running = [...document.querySelectorAll("[data-countdown]")];
+      if (!running.length) window.clearInterval(countdown);
+      running.forEach((element) => {
+        if (printTimeLeft(element) > 0) return;
+        element.removeAttribute("data-countdown");
         look();
-      }
+      });
     };
     countdown = window.setInterval(tick, 1000);
     tick();
   };
 
   const printLocalTimes = () => {
-    const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
     document.querySelectorAll("time[data-local]").forEach((element) => {
-      element.textContent = format.format(new Date(element.dateTime));
+      element.textContent = momentFormat.format(new Date(element.dateTime));
     });
   };
 
@@ -69,7 +75,24 @@
     if (poller && window.htmx) window.htmx.trigger(poller, "look");
   };
 
+  /* Only where the browser lets a page write to the clipboard: the words can be marked and copied by hand as well. */
+  const offerCopies = () => {
+    if (!navigator.clipboard) return;
+    document.querySelectorAll("button[data-copy]").forEach((button) => {
+      const face = button.textContent;
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = button.dataset.done;
+        window.setTimeout(() => {
+          button.textContent = face;
+        }, 2000);
+      });
+    });
+  };
+
   const enhance = () => {
+    offerCopies();
     startCountdown();
     printLocalTimes();
     guardForms();
