@@ -15,7 +15,7 @@ LOCK := env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --u
 	--universal --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
-.PHONY: help run demo logs test test-faults check format messages lock bench
+.PHONY: help run demo logs test test-faults counterparts check format messages lock bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%A-Z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-faults: $(VENV)/.dev-installed ## run the deep grid of crashes and misbehav
 	@$(EMBEDDED) --state "$(STATE)/test" exec -- \
 		$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m faults -rs $(ARGS)
 
+counterparts: ## install other people's implementations of the providers' protocols, which some tests need (Node.js, npm)
+	@cd tests/counterparts && npm ci --no-progress --loglevel=error
+
 check: $(VENV)/.dev-installed ## lint, format, types, layers, migrations, deployment settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -55,9 +58,10 @@ messages: $(VENV)/.dev-installed ## collect what must be translated, and compile
 		-i .venv -i .state -i tests -i docs -i benchmarks
 	msgfmt --check-format -o paycore/locale/zh_Hans/LC_MESSAGES/django.mo paycore/locale/zh_Hans/LC_MESSAGES/django.po
 
-lock: $(VENV)/.dev-installed ## renew requirements.txt and requirements-dev.txt from pyproject.toml
+lock: $(VENV)/.dev-installed ## renew requirements.txt and requirements-dev.txt from pyproject.toml, and what benchmarks compare with
 	$(LOCK) pyproject.toml --group dev --output-file requirements-dev.txt
 	$(LOCK) pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
+	$(LOCK) benchmarks/djstripe/requirements.in --output-file benchmarks/djstripe/requirements.txt
 
 bench: $(VENV)/.dev-installed ## run every benchmark (make bench-NAME: one)
 	@for file in benchmarks/[a-z]*.py; do $(MAKE) "bench-$$(basename "$$file" .py)" || exit 1; done

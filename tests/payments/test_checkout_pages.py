@@ -13,12 +13,13 @@ from paycore.clock import now
 from paycore.money import Money
 from payments.checkout.models import CheckoutSession
 from payments.checkout.pages import poll_delay_seconds, web_address
-from payments.checkout.presentation import METHODS, TEST_CARDS, failure_text, look_of
+from payments.checkout.presentation import METHODS, TEST_CARDS, look_of
 from payments.checkout.services import SessionDraft, create_session
 from payments.gateways.sandbox.adapter import SandboxGateway
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.gateways.sandbox.provider.scripts import script_text
 from payments.ledger.models import Transfer
+from payments.orders.failure_texts import failure_text
 from payments.orders.models import Order, Payment
 from payments.orders.services import OrderDraft, OrderLine, cancel_order, create_order
 from payments.routing.models import GatewayAccount
@@ -284,6 +285,16 @@ def test_test_cards_exist_only_in_the_sandbox(session: CheckoutSession, settings
     pay(session, token="tok_decline_card_declined")
     payment = Payment.objects.get(order_id=session.order_id)
     assert (payment.status, payment.request_options) == ("succeeded", {})
+
+
+def test_test_cards_are_not_offered_for_another_provider(session: CheckoutSession) -> None:
+    """Its trial server would take the sandbox's token for a card of its own, and refuse it."""
+    first = {"gateway": "stripe", "base_url": "https://api.stripe.com", "methods": ["card"], "priority": 1}
+    GatewayAccount.objects.create(name="Stripe", credentials={"secret_key": "sk_test_1"}, **first)
+    forget_accounts()
+    page = text_of(show(session))
+    assert "Debit or credit card" in page
+    assert "Test card" not in page
 
 
 def test_only_listed_tokens_are_passed_on(session: CheckoutSession) -> None:

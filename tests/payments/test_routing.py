@@ -8,7 +8,7 @@ from merchants.models import Merchant
 from paycore.money import Money
 from payments.errors import MethodNotAvailable
 from payments.routing.models import GatewayAccount
-from payments.routing.services import available_methods, choose_accounts, forget_accounts, get_account
+from payments.routing.services import RouteQuestion, available_methods, choose_accounts, forget_accounts, get_account
 from tests.merchants.factories import make_merchant
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ def make_account(name: str, **fields: Any) -> GatewayAccount:
 
 
 def chosen(merchant: Merchant, *, minor: int = 1_000, currency: str = "USD", method: str = "card") -> list[str]:
-    route = choose_accounts(merchant_id=merchant.id, amount=Money(minor, currency), method=method)
+    route = choose_accounts(RouteQuestion(merchant.id, Money(minor, currency), method))
     return [account.name for account in route.accounts]
 
 
@@ -32,6 +32,7 @@ def chosen(merchant: Merchant, *, minor: int = 1_000, currency: str = "USD", met
         ({"is_enabled": False}, "disabled"),
         ({"methods": ["sandbox_qr"]}, "method"),
         ({"currencies": ["EUR", "JPY"]}, "currency"),
+        ({"gateway": "wechat"}, "currency"),  # whatever the account says, WeChat takes CNY only
         ({"min_amount_minor": 1_001}, "below_minimum"),
         ({"max_amount_minor": 999}, "above_maximum"),
     ],
@@ -41,7 +42,7 @@ def test_an_account_that_cannot_take_it_is_left_out_with_its_reason(
 ) -> None:
     good, bad = make_account("good"), make_account("bad", **fields)
 
-    route = choose_accounts(merchant_id=merchant.id, amount=Money(1_000, "USD"), method="card")
+    route = choose_accounts(RouteQuestion(merchant.id, Money(1_000, "USD"), "card"))
 
     assert route.accounts == (good,)
     reasons = {candidate["account"]: candidate["excluded"] for candidate in route.trace["candidates"]}
@@ -72,7 +73,7 @@ def test_the_cheapest_depends_on_the_amount(merchant: Merchant) -> None:
 def test_another_merchants_account_is_not_even_a_candidate(merchant: Merchant) -> None:
     theirs = make_account("theirs", merchant=make_merchant())
     make_account("everybody's")
-    route = choose_accounts(merchant_id=merchant.id, amount=Money(1, "USD"), method="card")
+    route = choose_accounts(RouteQuestion(merchant.id, Money(1, "USD"), "card"))
     assert theirs.id not in str(route.trace)
 
 

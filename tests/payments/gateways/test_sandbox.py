@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
+from payments.gateways.abilities import CaptureCapable, CloseCapable, StatementSource
 from payments.gateways.contract import (
     ActionKind,
-    CaptureCapable,
-    CloseCapable,
     Gateway,
     GatewayConfiguration,
     GatewayOutcomeUnknown,
@@ -18,7 +17,6 @@ from payments.gateways.contract import (
     HttpRequest,
     Outcome,
     PaymentResult,
-    StatementSource,
 )
 from payments.gateways.registry import GATEWAYS, UnknownGateway, build_gateway
 from payments.gateways.sandbox.adapter import SandboxGateway

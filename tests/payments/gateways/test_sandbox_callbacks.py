@@ -85,7 +85,7 @@ def test_notice_of_an_unlisted_kind_says_nothing_about_money(harness: SandboxHar
 
 def test_both_secrets_are_good_during_a_rotation(harness: SandboxHarness) -> None:
     configuration = harness.gateway.configuration
-    credentials = {"secret": "the new secret", "previous_secret": SECRET}
+    credentials = {"secret": "the new secret", "secret_previous": SECRET}
     rotating = SandboxGateway(GatewayConfiguration("ga_1", BASE_URL, credentials, configuration.transport))
     paid(harness)
     [callback] = harness.callbacks()

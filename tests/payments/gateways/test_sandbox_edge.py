@@ -7,7 +7,8 @@ import pytest
 from payments.gateways.contract import (
     Outcome,
 )
-from payments.gateways.sandbox.provider.api import ProviderRequest, respond
+from payments.gateways.sandbox.provider.api import respond
+from payments.gateways.sandbox.provider.requests import ProviderRequest
 from payments.gateways.sandbox.signature import HEADER, check_signature
 from tests.payments.gateways.contract_harness import a_payment
 from tests.payments.gateways.sandbox_harness import SECRET, SandboxHarness, scripted
