@@ -17,9 +17,11 @@ from paycore.money import Money
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.ledger.invariants import run_checks
 from payments.orders.captures import due_captures, send_capture
+from payments.orders.disputes.answering import advance_dispute, due_disputes
 from payments.orders.refunds import due_refunds, send_refund
 from payments.orders.services import OrderDraft, create_order
 from payments.orders.syncing import sync_payment
+from payments.webhooks.hints import due_hints, reread_hint
 
 API = "/api/v1"
 
@@ -115,6 +117,12 @@ def run_background() -> None:
             done += 1
         for capture_id in due_captures(limit=100):
             send_capture(capture_id)
+            done += 1
+        for receipt_id in due_hints(limit=100):
+            reread_hint(receipt_id)
+            done += 1
+        for dispute_id in due_disputes(limit=100):
+            advance_dispute(dispute_id)
             done += 1
         if not done:
             return

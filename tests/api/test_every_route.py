@@ -15,20 +15,28 @@ from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from accounts.models import User
 from accounts.personal_data.models import DataExport
 from merchants.models import Merchant, MerchantMember
 from merchants.services import add_member
 from merchants.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from paycore.clock import database_now
 from paycore.money import Money
-from payments.orders.models import Order
+from payments.gateways.contract import DisputeNotice, DisputeStatus, SavedMethod
+from payments.methods.mandates import Device, consent_as_row
+from payments.methods.services import remember_method
+from payments.orders.disputes.recording import record_dispute_notice
+from payments.orders.models import Evidence, Order, Payment
 from payments.orders.services import OrderDraft, create_order
 from payments.routing.models import GatewayAccount
+from payments.wallet.services import WithdrawalDraft, note_top_up, request_withdrawal
 from tests.actors import AppUser, MerchantServer, run_background
 from tests.api.conftest import Possessions
 from tests.api.row_counts import no_row_changes
 from tests.merchants.factories import make_merchant
 from tests.merchants.hooks import happen, listen
 from tests.merchants.leak_recipes import _document
+from tests.payments.wallets import fill
 from tests.phone import Phone
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +58,8 @@ TAKES_NO_ID = {
     ("orders", "post"), ("webhook-endpoints", "post"), ("event-feed", "put"), ("me", "patch"), ("me_identity", "post"),
     ("me_consents", "post"), ("me_consents_withdraw", "post"), ("me_exports", "post"), ("me_close", "post"),
     ("me_erasure", "post"), ("me_erasure", "delete"), ("me_password", "put"), ("membership-orders", "post"),
-    ("merchant-applications", "post"), ("merchant-invitation-accept", "post"),
+    ("merchant-applications", "post"), ("merchant-invitation-accept", "post"), ("payment-methods", "post"),
+    ("wallet-top-ups", "post"), ("wallet-withdrawals", "post"),
 }  # fmt: skip
 # For everybody, or for a developer on one machine.
 PUBLIC = {"openapi", "swagger", "redoc", "plans", "consent_documents", "sandbox_messages", None}
@@ -84,6 +93,20 @@ def foreign(account: GatewayAccount, others: Possessions, other_server: Merchant
     )
     other_server.paid_order()
     run_background()
+    card = remember_method(
+        user_id=eve.user.id,
+        gateway_account_id=account.id,
+        method="card",
+        saved=SavedMethod(token="kept_eve"),
+        merchant_id=theirs.id,
+        consent=consent_as_row({"text_version": "1", "language": "en"}, device=Device(), now=database_now()),
+    )
+    wallet = fill(eve.user.pk, Money(5_000, "EUR"))
+    User.objects.filter(pk=eve.user.pk).update(kyc_level=1)
+    withdrawal = request_withdrawal(
+        WithdrawalDraft(wallet.user_id, Money(1_000, "EUR"), iban="DE89370400440532013000", holder="Eve")
+    )
+    top_up = note_top_up(wallet, order_id=own_order.id, amount=Money(500, "EUR"))
     draft = make_merchant(status="draft")
     add_member(merchant=draft, user=eve.user, role="owner")
     exported = DataExport.objects.create(user=eve.user)
@@ -92,8 +115,13 @@ def foreign(account: GatewayAccount, others: Possessions, other_server: Merchant
             "order_id": [others.order, own_order.id],
             "payment_id": [others.payment, others.held_payment, others.paid_payment],
             "refund_id": [others.refund],
+            "dispute_id": [_dispute(account, others.paid_payment)],
             "session_id": [others.session],
             "export_id": [str(exported.pk)],
+            "method_id": [card.id],
+            "withdrawal_id": [withdrawal.id],
+            "top_up_id": [top_up.id],
+            "mandate_id": [card.mandates.get().id],
             "merchant_id": [draft.id, theirs.id],
             "document_id": [_document(draft).pk],
             "endpoint_id": [WebhookEndpoint.objects.get(merchant=theirs).pk],
@@ -101,6 +129,12 @@ def foreign(account: GatewayAccount, others: Possessions, other_server: Merchant
             "delivery_id": [WebhookDelivery.objects.filter(merchant=theirs)[0].pk],
         }
     )
+
+
+def _dispute(account: GatewayAccount, payment_id: str) -> str:
+    payment = Payment.objects.get(id=payment_id)
+    said = DisputeNotice("dp_1", payment.id, DisputeStatus.NEEDS_RESPONSE, payment.captured_minor, payment.currency)
+    return record_dispute_notice(account, said, source=Evidence.Source.WEBHOOK).id
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_there_are_no_drawers_for_everything() -> None:
 def test_nobody_but_the_outbox_catches_everything() -> None:
     """style.md, 11. The sandbox is another house: its courier's thread must outlive anything. Two more work through
     rows of many owners, where one must not stop the rest: the webhooks' pass records it as the outbox does, and the
-    clock of payments raises it again after the last."""
+    clock's tasks (``try_each``) raise it again after the last."""
     catchers = {
         source.path
         for source in sources()
@@ -124,9 +124,9 @@ def test_nobody_but_the_outbox_catches_everything() -> None:
     }
     assert catchers <= {
         "merchants/webhooks/delivery.py",
+        "paycore/claims.py",
         "paycore/outbox.py",
         "payments/gateways/sandbox/provider/courier.py",
-        "payments/tasks.py",
     }
 
 

@@ -10,38 +10,94 @@ from django.db import DatabaseError, InternalError, connection, models, transact
 
 from accounts.kyc.transitions import KYC_CASE_STATES
 from accounts.leaving.transitions import ERASURE_STATES
-from accounts.models import DataExport, Erasure, KycCase
+from accounts.models import DataExport, Erasure, KycCase, User
 from accounts.personal_data.transitions import DATA_EXPORT_STATES
 from merchants.models import Merchant
 from merchants.transitions import MERCHANT_STATES
+from paycore.clock import database_now
+from paycore.money import Money
 from paycore.states import StateTable
+from payments.gateways.contract import SavedMethod
+from payments.methods.mandates import Device, consent_as_row
+from payments.methods.models import Mandate, PaymentMethod
+from payments.methods.services import remember_method
+from payments.methods.transitions import MANDATE, PAYMENT_METHOD
 from payments.orders import transitions
+from payments.orders.disputes.models import Dispute
 from payments.orders.models import Capture, Order, Payment, Refund
-from payments.routing.models import GatewayAccount
-from reconciliation.models import Discrepancy, Proposal, Statement
-from reconciliation.transitions import DISCREPANCY, PROPOSAL, STATEMENT
+from payments.routing.models import GatewayAccount, RoutingRuleSet, RoutingTrial
+from payments.routing.transitions import RULE_SET, TRIAL
+from payments.wallet import transitions as wallet_transitions
+from payments.wallet.models import Wallet, WalletTopUp, WalletWithdrawal
+from payments.wallet.services import WithdrawalDraft, request_withdrawal
+from reconciliation.models import (
+    BankDecision,
+    BankEntry,
+    BankStatement,
+    Discrepancy,
+    Payout,
+    PayoutBatch,
+    Proposal,
+    Statement,
+)
+from reconciliation.transitions import (
+    BANK_DECISION,
+    BANK_ENTRY,
+    BANK_STATEMENT,
+    DISCREPANCY,
+    PAYOUT,
+    PAYOUT_BATCH,
+    PROPOSAL,
+    STATEMENT,
+)
 from tests.actors import MerchantServer, run_background
 from tests.architecture.sources import APPS, ROOT
+from tests.merchants.factories import make_user
+from tests.payments.wallets import fill
 
 TABLES: dict[type[models.Model], StateTable] = {
     Order: transitions.ORDER,
     Payment: transitions.PAYMENT,
     Capture: transitions.CAPTURE,
     Refund: transitions.REFUND,
+    Dispute: transitions.DISPUTE,
+    RoutingRuleSet: RULE_SET,
+    RoutingTrial: TRIAL,
+    PaymentMethod: PAYMENT_METHOD,
+    Mandate: MANDATE,
+    Wallet: wallet_transitions.WALLET,
+    WalletTopUp: wallet_transitions.TOP_UP,
+    WalletWithdrawal: wallet_transitions.WITHDRAWAL,
     Statement: STATEMENT,
     Discrepancy: DISCREPANCY,
     Proposal: PROPOSAL,
+    BankStatement: BANK_STATEMENT,
+    BankEntry: BANK_ENTRY,
+    BankDecision: BANK_DECISION,
+    Payout: PAYOUT,
+    PayoutBatch: PAYOUT_BATCH,
     Merchant: MERCHANT_STATES,
     KycCase: KYC_CASE_STATES,
     DataExport: DATA_EXPORT_STATES,
     Erasure: ERASURE_STATES,
 }
-APPEND_ONLY = ("paycore_event", "payments_posting", "payments_transfer", "payments_evidence", "payments_ledgerseal")
+APPEND_ONLY = (
+    "paycore_event",
+    "payments_posting",
+    "payments_transfer",
+    "payments_evidence",
+    "payments_ledgerseal",
+    "payments_walletoperation",
+)
 NEVER_DELETED = (
     "payments_order",
     "payments_payment",
     "payments_refund",
+    "payments_paymentmethod",
+    "payments_mandate",
     "payments_ledgeraccount",
+    "payments_wallet",
+    "payments_walletwithdrawal",
     "merchants_merchant",
 )
 
@@ -62,7 +118,8 @@ def test_every_state_is_in_its_table_and_can_be_reached(model: type[models.Model
     if choices is not None:
         assert set(choices.values) == set(table.states)
     assert reachable(table) == set(table.states)
-    assert model._meta.get_field("status").default == table.initial or model is Merchant
+    # A dispute begins in whatever state the provider first tells.
+    assert model._meta.get_field("status").default == table.initial or model in (Merchant, Dispute)
     assert table.final < set(table.states)
     assert table.initial not in table.final or model is Order
 
@@ -98,6 +155,19 @@ def rows(merchant_server: MerchantServer, account: GatewayAccount) -> dict[str, 
     merchant_server.post(f"/payments/{payment['id']}/capture", {"amount_minor": 1_000, "is_final": False})
     merchant_server.post("/refunds", {"payment": payment["id"], "reason": "x", "amount_minor": 10})
     run_background()
+    remember_method(
+        user_id=make_user().id,
+        gateway_account_id=account.id,
+        method="card",
+        saved=SavedMethod(token="kept"),
+        merchant_id=merchant_server.merchant.id,
+        consent=consent_as_row({"text_version": "1", "language": "en"}, device=Device(), now=database_now()),
+    )
+    wallet = fill(make_user().pk, Money(5_000, "EUR"))
+    User.objects.filter(pk=wallet.user_id).update(kyc_level=1)
+    request_withdrawal(
+        WithdrawalDraft(wallet.user_id, Money(1_000, "EUR"), iban="DE89370400440532013000", holder="Ada")
+    )
     return {"order": order["id"], "payment": payment["id"]}
 
 

@@ -10,6 +10,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tests.faults.doomed import GATEWAY_DEADLINE_SECONDS
+from tests.faults.provider_world import ProviderWorld
 from tests.faults.world import World
 
 
@@ -45,3 +46,21 @@ def built_world(shared_database: DjangoDbBlocker) -> Iterator[World]:
 def world(built_world: World) -> World:
     built_world.begin()
     return built_world
+
+
+@pytest.fixture(scope="module")
+def built_shop(shared_database: DjangoDbBlocker) -> Iterator[ProviderWorld]:
+    with shared_database.unblock():
+        shop = ProviderWorld()
+        try:
+            yield shop
+        finally:
+            shop.close()
+            call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture
+def shop(built_shop: ProviderWorld) -> ProviderWorld:
+    """Paid through the real gateways' adapters; providers are simulated in this process."""
+    built_shop.begin()
+    return built_shop

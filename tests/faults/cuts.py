@@ -33,7 +33,7 @@ CUTS: dict[str, dict[str, Cut]] = {
         "in_begin": Cut("payments.orders.statements:begin", "uncommitted"),
         "after_begin": Cut("payments.orders.statements:begin", "after"),
         "bytes_sent": _BYTES_SENT,
-        "answer_received": Cut("payments.orders.charging:ask", "after"),
+        "answer_received": Cut("payments.orders.asking:ask", "after"),
         "in_apply": Cut("payments.orders.statements:apply", "uncommitted"),
         "after_apply": Cut("payments.orders.statements:apply", "after"),
         "before_answer": Cut("payments.orders.payment_views:answer", "before"),
@@ -50,7 +50,7 @@ CUTS: dict[str, dict[str, Cut]] = {
         "in_mark": Cut("payments.orders.models:Payment.save", "uncommitted"),
         "after_mark": Cut("payments.orders.holds:submit", "before"),
         "bytes_sent": _BYTES_SENT,
-        "answer_received": Cut("payments.orders.charging:ask", "after"),
+        "answer_received": Cut("payments.orders.asking:ask", "after"),
         "in_apply": Cut("payments.orders.statements:apply", "uncommitted"),
         "after_apply": Cut("payments.orders.statements:apply", "after"),
     },
@@ -90,7 +90,7 @@ CUTS: dict[str, dict[str, Cut]] = {
         "after_end": Cut("payments.orders.services:_end_order", "after"),
     },
     "callback": {
-        "in_store": Cut("payments.webhooks.services:publish", "after"),
+        "in_store": Cut("payments.webhooks.services:store_once", "uncommitted"),
         "after_store": Cut("payments.webhooks.views:store_webhook", "after"),
     },
     "webhooks": {

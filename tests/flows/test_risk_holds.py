@@ -15,11 +15,13 @@ from payments.orders.models import Order, Payment
 from payments.orders.services import OrderDraft, cancel_order, create_order
 from payments.orders.syncing import due_payments, sync_payment
 from payments.routing.models import GatewayAccount
+from payments.routing.services import replay
 from riskcontrol.cases import decide_case
 from riskcontrol.models import Case, Decision, Outcome, PaymentLimit, Rule, Usage
 from tests.actors import AppUser, MerchantServer, assert_books_are_whole, deliver_callbacks, run_background
 from tests.api.row_counts import nothing_changes
 from tests.flows.time_travel import let_orders_expire, make_time_run_out
+from tests.payments.test_routing import make_account
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("account")]
 
@@ -180,6 +182,19 @@ def test_a_challenge_makes_a_card_payer_prove_it_at_the_gateway(
     assert deliver_callbacks(sandbox) == [200]
     run_background()
     assert Payment.objects.get().status == "succeeded"
+
+
+def test_the_trace_of_a_challenged_payment_leads_to_the_account_that_took_it(
+    merchant_server: MerchantServer, account: GatewayAccount
+) -> None:
+    """Cheaper ones that cannot make the payer prove anything are left out, and the trace says so."""
+    cheap = make_account("cheap", gateway="wallet", base_url="inprocess://wallet")
+    rule("challenge")
+    payment = Payment.objects.get(id=merchant_server.pay(merchant_server.create_order()["id"]).json()["id"])
+    assert payment.gateway_account_id == account.id
+    assert replay(payment.routing) == payment.routing["chosen"] == [account.id]
+    reasons = {entry["account"]: entry["excluded"] for entry in payment.routing["candidates"]}
+    assert reasons == {cheap.id: "no_challenge", account.id: ""}
 
 
 def test_a_challenge_that_no_gateway_can_make_wants_a_recent_sign_in(

@@ -7,16 +7,26 @@ import pytest
 
 from paycore.clock import database_now
 from payments import tasks
+from payments.gateways.contract import (
+    GatewayOutcomeUnknown,
+    GatewayUnavailable,
+    Outcome,
+    PaymentRequest,
+    PaymentResult,
+)
+from payments.gateways.sandbox.adapter import SandboxGateway
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.gateways.sandbox.transport import SandboxTransport
-from payments.orders.models import Order, Payment
+from payments.orders.charging import load, record_payment_result, submit_again
+from payments.orders.models import Evidence, Order, Payment
 from payments.orders.schedule import QUERY_DELAYS_SECONDS
 from payments.orders.syncing import due_payments, sync_payment
 from payments.routing.models import GatewayAccount
 from riskcontrol.models import Case
+from riskcontrol.models import Outcome as RiskOutcome
 from tests.actors import MerchantServer, assert_books_are_whole, deliver_callbacks, run_background, sync
 from tests.flows.conftest import ProviderClock
-from tests.flows.time_travel import make_older
+from tests.flows.time_travel import make_older, make_time_run_out
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +111,45 @@ def test_a_payment_unknown_for_a_day_becomes_a_case_and_is_still_asked_about(
     assert Payment.objects.get().next_attempt_at is not None
 
 
+def test_a_payment_unknown_for_a_day_becomes_a_case_also_when_its_order_is_long_over(
+    merchant_server: MerchantServer, account: GatewayAccount, sandbox_transport: SandboxTransport
+) -> None:
+    """Orders live half an hour: a payment this old is only ever closed, not asked about."""
+    payment = pay(merchant_server, "timeout_after_effect")
+    sandbox_transport.is_reachable = False
+    make_older(payment["id"], by=timedelta(hours=25))
+    make_time_run_out(payment["order"])
+
+    assert sync(payment["id"]) == "submitting"
+
+    assert Case.objects.get(kind="stuck", object_id=payment["id"]).status == "open"
+    sandbox_transport.is_reachable = True
+    assert sync(payment["id"]) == "succeeded"
+    assert Case.objects.get(kind="stuck", object_id=payment["id"]).status == "resolved"
+
+
+def test_a_repeat_too_late_to_be_known_for_the_same_is_not_sent(
+    merchant_server: MerchantServer, account: GatewayAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller repeats under the same key when the provider has forgotten our number: it would charge once more."""
+    order = merchant_server.create_order()
+    sent: list[str] = []
+
+    def lost(_self: SandboxGateway, request: PaymentRequest) -> PaymentResult:
+        sent.append(request.reference)
+        raise GatewayOutcomeUnknown("lost", code="no_answer")
+
+    monkeypatch.setattr(SandboxGateway, "create_payment", lost)
+    monkeypatch.setattr(SandboxGateway, "repeats_for_seconds", 60)
+    payment = merchant_server.pay(order["id"]).json()
+    make_older(payment["id"], by=timedelta(seconds=61))
+    submit_again(load(payment["id"]))
+    assert len(sent) == 1
+    monkeypatch.setattr(SandboxGateway, "repeats_for_seconds", 600)
+    submit_again(load(payment["id"]))
+    assert len(sent) == 2
+
+
 def test_a_gateway_that_does_not_find_it_yet_has_not_said_no(
     merchant_server: MerchantServer, account: GatewayAccount, provider_clock: ProviderClock
 ) -> None:
@@ -129,6 +178,30 @@ def test_only_payments_whose_time_has_come_are_asked_about_and_once_at_a_time(
     Payment.objects.update(next_attempt_at=database_now())
     assert due_payments(limit=10) == [payment["id"]]
     assert due_payments(limit=10) == []
+
+
+def test_what_succeeded_meanwhile_is_neither_passed_on_nor_given_back(
+    merchant_server: MerchantServer,
+    account: GatewayAccount,
+    second_account: GatewayAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The account says that it was not reached; the callback knew better."""
+
+    def contradict(_self: SandboxGateway, request: PaymentRequest) -> PaymentResult:
+        told = PaymentResult(request.reference, Outcome.SUCCEEDED)
+        record_payment_result(request.reference, told, source=Evidence.Source.WEBHOOK)
+        raise GatewayUnavailable("not reached", code="not_reached")
+
+    monkeypatch.setattr(SandboxGateway, "create_payment", contradict)
+    order = merchant_server.create_order()
+    first = merchant_server.pay(order["id"], key="once")
+    assert first.json()["status"] == "succeeded"
+    assert merchant_server.pay(order["id"], key="once").json() == first.json()
+    run_background()
+    assert Payment.objects.get().status == "succeeded"
+    assert not RiskOutcome.objects.filter(kind="failed").exists()
+    assert_books_are_whole()
 
 
 def test_an_account_where_nothing_happened_gives_way_to_the_next(

@@ -5,6 +5,7 @@ Everything that another merchant owns carries :data:`MARK` wherever a person cou
 
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -19,9 +20,15 @@ from merchants.services import add_member, create_api_key
 from merchants.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from paycore.encryption import seal
 from paycore.identifiers import new_id
+from paycore.uploads import checked_file
 from payments.checkout.models import CheckoutSession
 from payments.checkout.services import SessionDraft, create_session
-from payments.orders.models import Order, Payment, Refund
+from payments.gateways.contract import DisputeNotice, DisputeStatus
+from payments.orders.disputes.answering import add_file, write_texts
+from payments.orders.disputes.models import DisputeFile
+from payments.orders.disputes.recording import record_dispute_notice
+from payments.orders.models import Evidence, Order, Payment, Refund
+from payments.routing.models import GatewayAccount
 from tests.actors import MerchantServer
 from tests.merchants.factories import make_secret
 from tests.merchants.hooks import happen, listen
@@ -64,6 +71,24 @@ def _refund(merchant: Merchant) -> Model:
     payment = _payment(merchant)
     body = {"payment": payment.id, "reason": f"Reason of {word(merchant)}", "amount_minor": 5}
     return Refund.objects.get(id=_server(merchant).post("/refunds", body).json()["id"])
+
+
+def _dispute(merchant: Merchant) -> Model:
+    payment, name = _payment(merchant), word(merchant)
+    account = GatewayAccount.objects.get(id=payment.gateway_account_id)
+    due_at = datetime(2030, 1, 1, tzinfo=UTC)
+    notice = DisputeNotice(
+        f"sdp_{name}", payment.id, DisputeStatus.NEEDS_RESPONSE, 5, payment.currency, evidence_due_at=due_at
+    )
+    dispute = record_dispute_notice(account, notice, source=Evidence.Source.WEBHOOK)
+    write_texts(dispute.id, {"explanation": f"Words of {name}"})
+    _dispute_file(dispute)
+    return dispute
+
+
+def _dispute_file(dispute: Any) -> str:
+    upload = checked_file(b"%PDF-1.4 " + dispute.id.encode())
+    return add_file(dispute.id, kind=DisputeFile.Kind.RECEIPT, file=upload, uploaded_by="test").id
 
 
 def _invitation(merchant: Merchant) -> Model:
@@ -120,10 +145,11 @@ RECIPES: dict[str, Callable[[Merchant], Any]] = {
     "payments.order": _order,
     "payments.payment": _payment,
     "payments.refund": _refund,
+    "payments.dispute": _dispute,
 }
 
 # The second id in an address such as ``<object_id>/link/<session_id>/``, of something that belongs to the row.
-SECOND_IDS: dict[str, Callable[[Any], str]] = {"session_id": _checkout_session}
+SECOND_IDS: dict[str, Callable[[Any], str]] = {"session_id": _checkout_session, "file_id": _dispute_file}
 
 # What dialogs and forms of the console ask for: enough to be carried out if the row were the visitor's own.
 EVERYTHING = {

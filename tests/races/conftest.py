@@ -17,6 +17,7 @@ from paycore.money import Money
 from payments.gateways.contract import HttpRequest, HttpResponse
 from payments.gateways.sandbox.provider.core import OutgoingNotice, SandboxProvider
 from payments.gateways.sandbox.transport import SandboxTransport
+from payments.orders import charging
 from payments.orders.charging import pay_order
 from payments.orders.clearance import PayInstruction
 from payments.orders.models import Order, Payment
@@ -35,6 +36,12 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.INFO)
     yield
     logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def _ample_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of trials fail over within a minute, which nobody would allow a shop."""
+    monkeypatch.setattr(charging, "may_retry", lambda: True)
 
 
 @pytest.fixture

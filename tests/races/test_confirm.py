@@ -218,7 +218,9 @@ def test_payers_raced_over_two_accounts_pay_at_one(
         assert "201" in words
         statuses = sorted(order.payments.values_list("status", flat=True))
         assert statuses[-1] == "succeeded"
-        assert set(statuses[:-1]) == {"failed"}
+        assert set(statuses[:-1]) <= {"failed"}
+    # After a few of them routing has learned it and goes to the other account at once.
+    assert Payment.objects.filter(gateway_account_id=down, status="failed").count() >= 3
     shop.judge(tally)
 
 
@@ -228,15 +230,15 @@ def test_a_failover_that_comes_too_late_gives_the_repeat_the_same_answer(
     """Between its first account's refusal and its second attempt, somebody else pays the order."""
     add_spare_account(shop)
     order = shop.order()
-    begin = charging._begin
+    begin = charging.begin_payment
 
     def begin_late(*args: Any, failed: Any, **kwargs: Any) -> Any:
         if failed is not None:
-            monkeypatch.setattr(charging, "_begin", begin)
+            monkeypatch.setattr(charging, "begin_payment", begin)
             assert shop.servers[1].pay(order.id).json()["status"] == "succeeded"
         return begin(*args, failed=failed, **kwargs)
 
-    monkeypatch.setattr(charging, "_begin", begin_late)
+    monkeypatch.setattr(charging, "begin_payment", begin_late)
     first = shop.server.pay(order.id, scenario="unavailable", key="too-late")
     again = shop.server.pay(order.id, scenario="unavailable", key="too-late")
 
