@@ -71,7 +71,7 @@ def serving(url: str, *, has_worker: bool = False) -> Iterator[House]:
     secret, account_id = seed()
     port = _free_port()
     with tempfile.TemporaryDirectory() as folder:
-        environment = _environment(url, metrics=folder)
+        environment = production_environment(url, metrics=folder)
         commands = {"web": _web(port)} | (_background(folder) if has_worker else {})
         with open(f"{folder}/log", "wb") as log:
             running = {name: _start(command, environment, log) for name, command in commands.items()}
@@ -132,7 +132,7 @@ class Finish:
         raise SystemExit("the work behind the answers did not come to its end")
 
 
-def _environment(url: str, *, metrics: str) -> dict[str, str]:
+def production_environment(url: str, *, metrics: str) -> dict[str, str]:
     """Production's settings behind one trusted proxy; limits so high that nobody is turned away."""
     return {
         **os.environ,
