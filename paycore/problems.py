@@ -34,7 +34,7 @@ log = get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:paycore:problem:"
-_JSON_PATHS = ("/api/", "/webhooks/", "/auth/", "/healthz", "/readyz", "/metrics")
+_JSON_PATHS = ("/api/", "/ops/api/", "/webhooks/", "/auth/", "/healthz", "/readyz", "/metrics")
 # lock_not_available, deadlock_detected, serialization_failure, query_canceled (statement_timeout)
 _BUSY_SQLSTATES = {"55P03", "40P01", "40001", "57014"}
 

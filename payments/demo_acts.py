@@ -12,6 +12,9 @@ from paycore.money import Money
 from payments.ledger.invariants import run_checks
 from payments.ledger.queries import transfers_of
 from payments.orders.refunds import approve_refund
+from payments.routing_demo import pass_over_a_provider, pay_in_one_tap
+
+__all__ = ["answer_a_dispute", "open_the_books", "pass_over_a_provider", "pay_in_one_tap", "sell_and_be_told"]
 
 # What the shop's server must have been told when all is over.
 NEWS = {
@@ -70,6 +73,29 @@ def _be_told(stage: Stage, server: Caller, receiver: WebhookReceiver) -> None:
     for event in events:
         stage.tell(f"Webhook {event['position']}, signature verified: {event['type']} ({event['object_id']})")
     stage.tell("The event feed lists the same, in order and without a gap")
+
+
+@act(order=32, name="dispute", title="A buyer's bank takes money back, and the bookshop wins it again")
+def answer_a_dispute(stage: Stage) -> None:
+    shop: Shop = stage.told.get("shop") or open_a_shop(stage)
+    order = shop.server.post(
+        "/merchant/orders", {"currency": "USD", "amount_minor": 2_400, "description": "An atlas, by parcel"}
+    )
+    script = {"sandbox": {"scenario": "approve+dispute(not_received)+dispute_decided_for(shop)"}}
+    payment = shop.server.post("/merchant/payments", {"order": order["id"], "method": "card", "options": script})
+    path = "/merchant/disputes"
+    [dispute] = stage.wait_for(lambda: shop.server.get(path, payment=payment["id"])["data"], lambda found: found)
+    stage.tell(f"The buyer's bank disputes it ({dispute['reason']}): {_dollars(dispute['withdrawn_minor'])} are gone")
+    said = {"explanation": "The parcel was signed for.", "tracking_number": "1Z999", "carrier": "UPS"}
+    path, words = f"{path}/{dispute['id']}", json.dumps(said).encode()
+    shop.server.ask("PUT", f"{path}/evidence", words, headers={"Content-Type": "application/json"})
+    shop.server.upload(f"{path}/documents", {"kind": "delivery"}, {"files": b"%PDF-1.4 signed by the buyer"})
+    sent = shop.server.post(f"{path}/submit", expected=200)
+    stage.tell(f"The shop writes what happened, adds the carrier's proof and sends it: {sent['answer']}")
+    won = stage.wait_until(shop.server, path, status="won")
+    stage.require(won["withdrawn_minor"] == 0, "the money is back", won)
+    stage.tell("The bank decides for the shop, and the money is the shop's again; the fee of 15 dollars is not")
+    stage.told.setdefault("money moved by", []).extend([("payment", payment["id"]), ("dispute", dispute["id"])])
 
 
 @act(order=90, name="books", title="The books")

@@ -64,6 +64,8 @@ def _seed(known: dict[str, Any]) -> dict[str, Any]:
     shop = _merchant(name="Corner Shop", legal_name="Corner Shop Ltd", is_platform=False, fee_basis_points=50)
     _plans()
     _gateway_account()
+    _wallet_account()
+    _bank_account()
     seed_consent_texts()
     for currency, maximum in LIMITS.items():
         PaymentLimit.objects.get_or_create(
@@ -164,6 +166,41 @@ def _gateway_account() -> None:
         account.base_url = settings.PAYCORE_SANDBOX_URL
         account.credentials = {"secret": settings.PAYCORE_SANDBOX_SECRET}
         account.save()
+
+
+def _wallet_account() -> None:
+    """The users' own balances as a way to pay."""
+    GatewayAccount.objects.get_or_create(
+        gateway="wallet",
+        defaults={
+            "name": "Wallet",
+            "base_url": "inprocess://wallet",
+            "credentials": {},
+            "methods": ["wallet"],
+            "priority": 200,
+        },
+    )
+
+
+def _bank_account() -> None:
+    """Where payers transfer euros to: an example IBAN that no bank has given to anybody."""
+    GatewayAccount.objects.get_or_create(
+        gateway="bank_transfer",
+        defaults={
+            "name": "Bank account",
+            "base_url": "https://bank.example",
+            "credentials": {},
+            "settings": {
+                "iban": "DE89370400440532013000",
+                "bic": "COBADEFFXXX",
+                "holder": "Paycore Demo Inc.",
+                "bank_name": "Example Bank",
+            },
+            "methods": ["bank_transfer"],
+            "currencies": ["EUR"],
+            "priority": 300,
+        },
+    )
 
 
 def _user(email: str, name: str, logins: "_Logins", *, is_staff: bool = False) -> User:
