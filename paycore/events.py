@@ -6,7 +6,7 @@ same transaction as the change; :mod:`paycore.outbox` delivers them, each handle
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,10 +98,16 @@ def run_handler(*, handler: str, event_name: str, payload: dict[str, Any], occur
 
 def publish(event: Event) -> None:
     """Record ``event`` in the running transaction. The caller holds the lock on the object it is about."""
+    publish_many([event])
+
+
+def publish_many(events: Sequence[Event]) -> None:
+    """Several, in their order, in one round trip."""
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("an event is published with the change it tells of")
-    call_function("paycore_publish", json.dumps([as_row(event)]))
-    bell.ring_on_commit(bell.OUTBOX)
+    if events:
+        call_function("paycore_publish", json.dumps([as_row(event) for event in events]))
+        bell.ring_on_commit(bell.OUTBOX)
 
 
 def as_row(event: Event) -> dict[str, Any]:

@@ -4,6 +4,7 @@ ULID layout in lower-case Crockford base32: 48 bits of milliseconds since 1970 (
 enough for a hosted page's address, and new rows land at the right edge of their index.
 """
 
+import hashlib
 import secrets
 import time
 from datetime import UTC, datetime
@@ -36,6 +37,14 @@ else:
 def new_id(prefix: str) -> str:
     """``new_id("pay")`` → ``"pay_01jd3…"``; 26 characters after the underscore."""
     number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+    return f"{prefix}_{_as_text(number)}"
+
+
+def derived_id(prefix: str, moment: datetime, *names: str | int) -> str:
+    """The id of ``names`` at ``moment`` (aware): the same ones give the same id, today, twice, or after a backup was
+    restored. For intents that must not exist twice anywhere, at a provider for one."""
+    digest = hashlib.sha256("\n".join([prefix, *map(str, names)]).encode()).digest()
+    number = (max(0, int((moment - _EPOCH).total_seconds() * 1000)) << 80) | int.from_bytes(digest[:10])
     return f"{prefix}_{_as_text(number)}"
 
 

@@ -31,6 +31,13 @@ _FIND = """
     ORDER BY list.name
 """
 
+_BLOCKED = """
+    SELECT DISTINCT entry.value
+    FROM riskcontrol_listentry entry JOIN riskcontrol_risklist list ON list.id = entry.risk_list_id
+    WHERE entry.kind = %s AND entry.value = ANY(%s) AND entry.removed_at IS NULL AND list.is_active
+        AND list.effect = 'block' AND (entry.expires_at IS NULL OR entry.expires_at > clock_timestamp())
+"""
+
 
 class InvalidListEntry(PaycoreError):
     code: ClassVar[str] = "invalid_list_entry"
@@ -131,6 +138,16 @@ def find_lists(values: Iterable[tuple[str, str]]) -> Listed:
         blocking=tuple(name for name, effect in rows if effect == RiskList.Effect.BLOCK),
         allowing=tuple(name for name, effect in rows if effect == RiskList.Effect.ALLOW),
     )
+
+
+def blocked_values(kind: str, values: Iterable[str]) -> frozenset[str]:
+    """Which of these, canonically written, are on an active list that blocks: for charges that nobody asks for."""
+    asked = list(values)
+    if not asked or kind not in kinds_in_use():
+        return frozenset()
+    with connection.cursor() as cursor:
+        cursor.execute(_BLOCKED, [kind, asked])
+        return frozenset(value for (value,) in cursor.fetchall())
 
 
 def networks_of(address: str) -> list[str]:

@@ -10,7 +10,7 @@ $$;
 
 -- Busy accounts are split in sixteen rows, so that writers do not queue for one (measures.md, G8).
 CREATE OR REPLACE FUNCTION ledger_shards(p_code text) RETURNS integer IMMUTABLE LANGUAGE sql AS $$
-    SELECT CASE WHEN split_part(p_code, ':', 1) IN ('gateway', 'revenue', 'expense', 'merchant') THEN 16 ELSE 1 END
+    SELECT CASE WHEN split_part(p_code, ':', 1) IN ('gateway', 'revenue', 'expense', 'merchant', 'membership') THEN 16 ELSE 1 END
 $$;
 
 -- The rows that this connection posts to, in the order of the codes; those that do not exist yet are left out.

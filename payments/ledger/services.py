@@ -1,5 +1,6 @@
 """Posting: the only way money moves in the books."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,3 +64,11 @@ def post(entry: Entry) -> int:
         row["amounts"],
     )
     return posting_id
+
+
+def post_many(entries: Sequence[Entry]) -> None:
+    """Write all of them in the running transaction, in one round trip however many: for batches."""
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("the books change together with what they tell of")
+    if entries:
+        call_function("ledger_post_many", json.dumps([entry.as_row() for entry in entries]))

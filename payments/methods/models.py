@@ -1,5 +1,6 @@
 """How a person can be charged again: tokens at a gateway (never card numbers), and what they agreed to."""
 
+from datetime import datetime
 from typing import ClassVar
 
 import pgtrigger
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from paycore.encryption import EncryptedTextField
 from paycore.identifiers import PrefixedIdField
+from paycore.money import Money
 from payments.methods import transitions
 
 
@@ -199,3 +201,11 @@ class Mandate(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    def allows(self, amount: Money, *, now: datetime) -> bool:
+        """Whether so much may be taken at ``now`` without asking; how often, is for the one who charges to keep."""
+        if self.first_charge_at is not None and now < self.first_charge_at:
+            return False
+        return self.max_amount_minor is None or (
+            amount.currency == self.currency and amount.minor <= self.max_amount_minor
+        )

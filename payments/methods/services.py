@@ -25,14 +25,8 @@ def require_mandate(
     """:class:`MandateRequired` unless ``merchant_id`` may take ``amount`` from ``method`` without asking by ``now``
     (None: the database's)."""
     mandate = active_mandate(method, merchant_id=merchant_id) if method else None
-    if mandate is None:
+    if mandate is None or not mandate.allows(amount, now=now or database_now()):
         raise MandateRequired
-    if mandate.first_charge_at is not None and (now or database_now()) < mandate.first_charge_at:
-        raise MandateRequired
-    if mandate.max_amount_minor is not None:
-        at_most = Money(mandate.max_amount_minor, mandate.currency)
-        if amount.currency != at_most.currency or amount.minor > at_most.minor:
-            raise MandateRequired
 
 
 def remember_method(

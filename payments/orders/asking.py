@@ -63,14 +63,14 @@ def request_of(payment: Payment, account: GatewayAccount) -> PaymentRequest:
         must_prove=payment.risk.get("must_prove", False),
         payer_reference=order.user_id or "",
         customer_reference=customer,
-        saved=_token(payment.payment_method_id) if payment.payment_method_id else None,
+        saved=_token(payment) if payment.payment_method_id else None,
         is_off_session=payment.is_off_session,
         saves_method=payment.saves_method,
     )
 
 
-def _token(method_id: str) -> SavedToken:
-    token = token_of(method_id)
+def _token(payment: Payment) -> SavedToken:
+    token = payment.saved_token if payment.saved_token is not None else token_of(payment.payment_method_id or "")
     if token is None:
         raise GatewayOutcomeUnknown("the saved method was removed", code="method_removed")
     return token

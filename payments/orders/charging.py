@@ -257,7 +257,7 @@ def _apply(
             change.events = [_passed_on(event) for event in change.events]
         before = payment.status
         row = statements.change_as_row(known, change, result, source=source)
-        _preview(payment, change)
+        preview(payment, change)
         response = render(payment.order, payment) if key and render else None
         ends_stuck = change.moves and now - payment.created_at > STUCK_AFTER
         # A capture of what was held tells of the card once more; its owner may have removed it since.
@@ -322,7 +322,7 @@ def _no_answer(payment: Payment, *, source: Evidence.Source, now: datetime, note
     return replace(change, note=note)
 
 
-def _preview(payment: Payment, change: Change) -> None:
+def preview(payment: Payment, change: Change) -> None:
     """Make the instances in memory what the rows will be."""
     for name, value in change.payment.items():
         is_time = isinstance(value, str) and name.endswith("_at")

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import Error, IntegrityError
 
 from paycore.idempotency import Key, KeyTaken
+from paycore.identifiers import new_id
 from payments.errors import MethodNotAvailable
 from payments.gateways.registry import GATEWAYS
 from payments.orders import statements
@@ -36,9 +37,12 @@ def begin_payment(
     *,
     key: Key | None,
     failed: Payment | None,
+    number: str = "",
 ) -> tuple[Payment, datetime]:
-    """tx 1; ``failed`` is this request's attempt before, at an account that could not be reached."""
+    """tx 1; ``failed`` is this request's attempt before, at an account that could not be reached; ``number`` the
+    payment's id where it must be the same whenever this attempt is made."""
     payment = Payment(
+        id=number or new_id("pay"),
         order=order,
         gateway_account_id=account.id,
         method=instruction.method,
@@ -63,7 +67,7 @@ def begin_payment(
             key=key,
             is_claimed=failed is not None,
             # One decision covers all attempts of one request.
-            journal=clearance.decision.journal if failed is None else None,
+            journal=(clearance.decision.journal or None) if failed is None else None,
             hold_seconds=clearance.hold_seconds if clearance.hold else None,
             quotas=quotas_taken(account, order.amount),
             open_seconds=GATEWAYS[account.gateway].payer_needs_seconds or None,

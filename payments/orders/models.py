@@ -1,6 +1,7 @@
 """What a payer owes, the attempts to collect it, and money given back."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pgtrigger
 from django.conf import settings
@@ -11,7 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from paycore.identifiers import PrefixedIdField
 from paycore.money import Money
+from payments.gateways.contract import SavedToken
 from payments.orders import transitions
+
+if TYPE_CHECKING:
+    from payments.promotions.services import PlannedUse
 
 
 def _count_versions() -> pgtrigger.Trigger:
@@ -55,6 +60,8 @@ class Order(models.Model):
     description = models.CharField(_("description"), max_length=200)
     lines = models.JSONField(_("lines"), default=list)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    promotion_codes = models.CharField(_("promotion codes"), max_length=250, blank=True, default="", db_default="")
+    """As they were taken, with a space between; :mod:`payments.promotions` knows what each gave."""
     capture_method = models.CharField(
         _("capture"),
         max_length=9,
@@ -67,6 +74,9 @@ class Order(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
     version = models.IntegerField(_("version"), default=1)
+
+    planned_uses: "Sequence[PlannedUse]" = ()
+    """Uses of promotions that a new order takes along into the database: no column."""
 
     class Meta:
         app_label = "payments"
@@ -106,9 +116,16 @@ class Order(models.Model):
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
 
+    @property
+    def has_codes(self) -> bool:
+        return bool(self.promotion_codes)
+
 
 class Payment(models.Model):
     """One attempt to collect an order through one gateway account. ``id`` is our request number at the gateway."""
+
+    saved_token: SavedToken | None = None
+    """What the gateway wants to hear of the saved method, where it was read with many others; no column."""
 
     class Status(models.TextChoices):
         CREATED = "created", _("Waiting to be sent")

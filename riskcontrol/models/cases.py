@@ -29,6 +29,10 @@ class Case(models.Model):
         BANK_UNKNOWN = "bank_unknown", _("Bank line of unknown purpose")
         BANK_RETURNED = "bank_returned", _("Bank payout came back")
         PAYOUT_ACCOUNT = "payout_account", _("Payout without an account")
+        STORE_CONFLICT = "store_conflict", _("Membership bought twice: in a store as well")
+        STORE_PRODUCT = "store_product", _("Store product without a plan")
+        PROMOTION_ABUSE = "promotion_abuse", _("Promotion used twice by one person")
+        MEMBERSHIP_SURPLUS = "membership_surplus", _("Paid membership that could not be given")
 
     class Status(models.TextChoices):
         OPEN = "open", _("Open")
