@@ -18,13 +18,15 @@ class OrderCreated(Event):
 
 @dataclass(frozen=True)
 class OrderPaid(Event):
-    """``user_id`` is None for an order of a merchant's own customer."""
+    """``user_id`` is None for an order of a merchant's own customer. ``has_codes``, here and below: promotions lowered
+    it."""
 
     name: ClassVar[str] = "order.paid"
     order_id: str
     payment_id: str
     user_id: str | None
     merchant_id: str
+    has_codes: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class OrderCanceled(Event):
     name: ClassVar[str] = "order.canceled"
     order_id: str
     merchant_id: str
+    has_codes: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class OrderExpired(Event):
     name: ClassVar[str] = "order.expired"
     order_id: str
     merchant_id: str
+    has_codes: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class OrderClosed(Event):
     name: ClassVar[str] = "order.closed"
     order_id: str
     merchant_id: str
+    has_codes: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ class RefundSucceeded(Event):
     payment_id: str
     order_id: str
     merchant_id: str
+    has_codes: bool = False
 
 
 @dataclass(frozen=True)

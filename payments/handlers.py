@@ -8,22 +8,29 @@ from payments.events import (
     DisputeLost,
     DisputeOpened,
     DisputeWon,
+    OrderCanceled,
+    OrderClosed,
+    OrderExpired,
     OrderPaid,
     PaymentCanceled,
     PaymentFailed,
+    PaymentMethodSaved,
     PaymentSucceeded,
     RefundFailed,
     RefundSucceeded,
     WebhookReceived,
 )
 from payments.merchant_news import handlers as merchant_news
+from payments.methods.models import PaymentMethod
 from payments.orders.clearance import give_back
+from payments.orders.discounts import settle_uses
 from payments.orders.disputes.models import Dispute
 from payments.orders.disputes.telling import tell_merchant
 from payments.orders.holds import release_held, withdraw_held
 from payments.orders.models import Order, Payment, Refund
-from payments.orders.receipts import receipt_facts
+from payments.orders.receipts import is_told_elsewhere, receipt_facts
 from payments.orders.transitions import PAYMENT
+from payments.promotions.suspicion import note_card
 from payments.routing.quotas import settle_quotas
 from payments.wallet.freezing import freeze_for_dispute
 from payments.wallet.services import credit_top_up
@@ -33,6 +40,7 @@ from riskcontrol.models import Case, Outcome
 from riskcontrol.outcomes import record_outcome
 
 __all__ = ["merchant_news"]  # importing it subscribes it
+_TOLD_ONCE = ("payment_received", "refund_succeeded")
 
 
 @handles(WebhookReceived)
@@ -158,9 +166,52 @@ def _tell_of_refund(refund_id: str, *, template: str) -> None:
     _tell_payer(refund.payment.order, template=template, amount=refund.amount, occasion=refund.id)
 
 
+@handles(OrderPaid, when=lambda event: event.has_codes)
+def keep_codes(event: OrderPaid) -> None:
+    settle_uses(event.order_id)
+
+
+@handles(OrderExpired, when=lambda event: event.has_codes)
+def give_codes_back_after_expiry(event: OrderExpired) -> None:
+    settle_uses(event.order_id)
+
+
+@handles(OrderCanceled, when=lambda event: event.has_codes)
+def give_codes_back_after_cancellation(event: OrderCanceled) -> None:
+    settle_uses(event.order_id)
+
+
+@handles(OrderClosed, when=lambda event: event.has_codes)
+def give_codes_back_after_refund(event: OrderClosed) -> None:
+    settle_uses(event.order_id)
+
+
+@handles(RefundSucceeded, when=lambda event: event.has_codes)
+def take_our_share_back(event: RefundSucceeded) -> None:
+    settle_uses(event.order_id)
+
+
+@handles(DisputeLost)
+def take_our_share_back_after_dispute(event: DisputeLost) -> None:
+    settle_uses(event.order_id)
+
+
+@handles(DisputeWon)
+def give_our_share_again(event: DisputeWon) -> None:
+    settle_uses(event.order_id)
+
+
+@handles(PaymentMethodSaved)
+def look_for_people_with_two_accounts(event: PaymentMethodSaved) -> None:
+    """The card becomes known only now; codes may have been used before."""
+    method = PaymentMethod.objects.get(id=event.payment_method_id)
+    if method.fingerprint is not None:
+        note_card(event.user_id, key=bytes(method.fingerprint))
+
+
 def _tell_payer(order: Order, *, template: str, amount: Money, occasion: str) -> None:
     """Only users have an address here; what a merchant's own customers hear is the merchant's to say."""
-    if order.user_id is None:
+    if order.user_id is None or (template in _TOLD_ONCE and is_told_elsewhere(order.id)):
         return
     notify(
         template=template,

@@ -5,6 +5,15 @@ from payments.ledger.models import LedgerAccount, LedgerSeal, Posting, Transfer
 from payments.methods.models import GatewayCustomer, Mandate, PaymentMethod
 from payments.orders.disputes.models import Dispute, DisputeFile
 from payments.orders.models import Capture, Evidence, Order, Payment, Refund
+from payments.promotions.models import (
+    CodeBatch,
+    FundingEntry,
+    KnownCard,
+    Promotion,
+    PromotionCode,
+    Redemption,
+    RedemptionPerson,
+)
 from payments.routing.models import (
     GatewayAccount,
     GatewayFee,
@@ -21,13 +30,16 @@ from payments.webhooks.models import WebhookReceipt
 __all__ = [
     "Capture",
     "CheckoutSession",
+    "CodeBatch",
     "Dispute",
     "DisputeFile",
     "Evidence",
+    "FundingEntry",
     "GatewayAccount",
     "GatewayCustomer",
     "GatewayFee",
     "GatewayQuota",
+    "KnownCard",
     "LedgerAccount",
     "LedgerSeal",
     "Mandate",
@@ -35,8 +47,12 @@ __all__ = [
     "Payment",
     "PaymentMethod",
     "Posting",
+    "Promotion",
+    "PromotionCode",
     "QuotaTake",
     "QuotaUse",
+    "Redemption",
+    "RedemptionPerson",
     "Refund",
     "RoutingRule",
     "RoutingRuleSet",

@@ -19,6 +19,8 @@ from payments.orders.disputes.presentation import present_dispute
 from payments.orders.models import Order, Payment, Refund
 from payments.orders.presentation import present_order, present_payment, present_refund
 from payments.orders.receipts import receipt_facts
+from payments.promotions.models import KnownCard, Redemption, RedemptionPerson
+from payments.promotions.presentation import present_redemption
 from payments.wallet.presentation import present_operation, present_top_up, present_wallet, present_withdrawal
 from payments.wallet.queries import holdings_of, operations_of, top_ups_of, withdrawals_of
 
@@ -168,5 +170,27 @@ register_section(
             "What went into your wallet and out of it, with the first and last characters of your bank account: the "
             "law about books wants it."
         ),
+    )
+)
+
+
+def collect_promotions(user_id: str) -> Collected:
+    uses = Redemption.objects.filter(user_id=user_id).select_related("code").order_by("id")
+    return Collected({"uses": [present_redemption(use) for use in uses.iterator(chunk_size=CHUNK)]})
+
+
+def forget_mail_boxes_and_cards(user_id: str) -> None:
+    """The uses stay with the account's number alone; what else told one person is forgotten."""
+    KnownCard.objects.filter(user_id=user_id).delete()
+    persons = RedemptionPerson.objects.filter(redemption__user_id=user_id)
+    persons.exclude(kind=RedemptionPerson.Kind.ACCOUNT).delete()
+
+
+register_section(
+    Section(
+        name="promotions",
+        collect=collect_promotions,
+        erase=forget_mail_boxes_and_cards,
+        keeps=_("Which promotion codes lowered which order, without your name or address: the books want it."),
     )
 )

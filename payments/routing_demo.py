@@ -26,13 +26,13 @@ def pay_in_one_tap(stage: Stage) -> None:
         price
         for plan in dina.get("/plans")["data"]
         for price in plan["prices"]
-        if (plan["code"], price["currency"]) == ("premium", "USD")
+        if (plan["code"], price["currency"], price["interval"]) == ("family", "USD", "month")
     )
-    order = dina.post("/membership/orders", {"price": price["id"]})
+    order = dina.post("/subscriptions", {"price": price["id"], "collected_by": "wallet"})["order"]
     payment = _tap(stage, dina, {"order": order["id"], "method": "wallet"})
     left = _balance(dina)
     stage.require(left == 5_000 - payment["amount_minor"], "the wallet holds the rest", left)
-    stage.tell(f"One tap on the wallet pays for Premium at once: {_dollars(left)} are left")
+    stage.tell(f"One tap on the wallet pays for Family at once: {_dollars(left)} are left")
     stage.told.setdefault("money moved by", []).append(("payment", payment["id"]))
 
 

@@ -6,7 +6,16 @@ from paycore import bell, clock
 from paycore.alerts import raise_alert
 from paycore.claims import try_each
 from paycore.clock import database_now
-from payments.bells import CAPTURES, DISPUTES, HINTS, METHODS, PAYMENTS, REFUNDS, ROUTING_TRIALS
+from payments.bells import (
+    CAPTURES,
+    DISPUTES,
+    HINTS,
+    METHODS,
+    PAYMENTS,
+    PROMOTION_CODES,
+    REFUNDS,
+    ROUTING_TRIALS,
+)
 from payments.ledger.invariants import run_checks
 from payments.ledger.sealing import seal_ledger as seal
 from payments.methods.reminders import remind_of_expiry
@@ -17,6 +26,7 @@ from payments.orders.disputes.telling import remind_of_disputes as remind
 from payments.orders.refunds import due_refunds, send_refund
 from payments.orders.services import due_orders, expire_order
 from payments.orders.syncing import due_payments, sync_payment
+from payments.promotions.managing import advance_batch, due_batches
 from payments.routing.trials import advance_trial, due_trials
 from payments.webhooks.hints import due_hints, reread_hint
 
@@ -96,6 +106,14 @@ def advance_routing_trials() -> int:
     trial_ids = due_trials(limit=5)
     try_each(trial_ids, advance_trial)
     return len(trial_ids)
+
+
+@shared_task
+def make_promotion_codes() -> int:
+    bell.heard(PROMOTION_CODES)
+    batch_ids = due_batches(limit=5)
+    try_each(batch_ids, advance_batch)
+    return len(batch_ids)
 
 
 @shared_task

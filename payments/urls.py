@@ -28,6 +28,19 @@ from payments.orders.merchant_views import (
 )
 from payments.orders.payment_views import PaymentCaptureView, PaymentListView, PaymentView, PaymentVoidView
 from payments.orders.views import OrderCancelView, OrderListView, OrderView, RefundListView, RefundView
+from payments.promotions.views import (
+    PromotionActivateView,
+    PromotionBatchListView,
+    PromotionBatchView,
+    PromotionCheckView,
+    PromotionCodeDisableView,
+    PromotionCodeListView,
+    PromotionEndView,
+    PromotionListView,
+    PromotionPauseView,
+    PromotionUseListView,
+    PromotionView,
+)
 from payments.wallet.views import WalletOperationListView, WalletView, WithdrawalListView, WithdrawalView
 
 urlpatterns = [
@@ -53,6 +66,25 @@ urlpatterns = [
     path("payments/<str:payment_id>/void", PaymentVoidView.as_view(), name="payment-void"),
     path("refunds", RefundListView.as_view(), name="refunds"),
     path("refunds/<str:refund_id>", RefundView.as_view(), name="refund"),
+    path("promotions", PromotionListView.as_view(), name="promotions"),
+    path("promotions/check", PromotionCheckView.as_view(), name="promotions-check"),
+    path("promotions/<str:promotion_id>", PromotionView.as_view(), name="promotion"),
+    path("promotions/<str:promotion_id>/activate", PromotionActivateView.as_view(), name="promotion-activate"),
+    path("promotions/<str:promotion_id>/pause", PromotionPauseView.as_view(), name="promotion-pause"),
+    path("promotions/<str:promotion_id>/end", PromotionEndView.as_view(), name="promotion-end"),
+    path("promotions/<str:promotion_id>/uses", PromotionUseListView.as_view(), name="promotion-uses"),
+    path("promotions/<str:promotion_id>/codes", PromotionCodeListView.as_view(), name="promotion-codes"),
+    path(
+        "promotions/<str:promotion_id>/codes/<str:promotion_code_id>/disable",
+        PromotionCodeDisableView.as_view(),
+        name="promotion-code-disable",
+    ),
+    path("promotions/<str:promotion_id>/code-batches", PromotionBatchListView.as_view(), name="promotion-batches"),
+    path(
+        "promotions/<str:promotion_id>/code-batches/<str:code_batch_id>",
+        PromotionBatchView.as_view(),
+        name="promotion-batch",
+    ),
     path("merchant/orders", MerchantOrderListView.as_view(), name="merchant-orders"),
     path("merchant/orders/<str:order_id>", MerchantOrderView.as_view(), name="merchant-order"),
     path("merchant/orders/<str:order_id>/cancel", MerchantOrderCancelView.as_view(), name="merchant-order-cancel"),

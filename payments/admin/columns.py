@@ -62,6 +62,14 @@ COLOURS = {
     "active": "success",
     "removed": "default",
     "ended": "default",
+    "draft": "info",
+    "paused": "warning",
+    "making": "info",
+    "done": "success",
+    "stopped": "default",
+    "taken": "info",
+    "used": "success",
+    "released": "default",
 }
 
 _ACCOUNTS: "dict[str, StrOrPromise]" = {
@@ -71,6 +79,8 @@ _ACCOUNTS: "dict[str, StrOrPromise]" = {
     "revenue:fees": _("Our fees"),
     "revenue:membership": _("Membership income"),
     "membership:deferred": _("Membership not earned yet"),
+    "membership:credit": _("Members' credit"),
+    "membership": _("Tax on memberships"),
     "expense:gateway_fees": _("Provider's fees"),
     "expense:promotions": _("Promotions"),
     "expense:disputes": _("Disputes"),
@@ -98,6 +108,10 @@ _PAGES = {
     "wop": "payments_walletoperation",
     "wtu": "payments_wallettopup",
     "wdr": "payments_walletwithdrawal",
+    "prm": "payments_promotion",
+    "prc": "payments_promotioncode",
+    "pcb": "payments_codebatch",
+    "red": "payments_redemption",
 }
 
 

@@ -1,7 +1,7 @@
 """The tables of a page. Each reads what belongs to one row, by an index."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from django.utils.formats import localize
 from django.utils.html import format_html_join
@@ -30,6 +30,9 @@ from payments.orders.models import Capture, Evidence, Order, Payment, Refund
 from payments.orders.queries import evidence_about
 from riskcontrol.models import Action
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 NEWEST = 50
 
 
@@ -39,7 +42,9 @@ def lines_panel(order: Order) -> Panel:
         for line in order.lines
     ]
     if order.discount_minor:
-        rows.append((_("Discount"), "", money(-order.discount_minor, order.currency)))
+        rows.append(
+            (f"{gettext('Discount')} {order.promotion_codes}".strip(), "", money(-order.discount_minor, order.currency))
+        )
     if rows:
         rows.append((_("Total"), "", money(order.amount_minor, order.currency)))
     return Panel(
@@ -176,8 +181,19 @@ def transfer_row(transfer: Transfer) -> Sequence[object]:
     )
 
 
+_told_above: "dict[tuple[str, str], StrOrPromise]" = {}
+
+
+def register_occasions(words: "Mapping[tuple[str, str], StrOrPromise]") -> None:
+    """What the postings of an app above are called, by business type and the beginning of the phase."""
+    _told_above.update(words)
+
+
 def occasion(business_type: str, phase: str) -> str:
     """``payment``, ``capture:1999`` → "Payment: captured"."""
+    key = (business_type, phase.partition(":")[0])
+    if key in _told_above:
+        return str(_told_above[key])
     known = {
         ("payment", "capture"): gettext("Payment captured"),
         ("payment", "surplus_accepted"): gettext("Surplus given to its order"),
@@ -189,7 +205,7 @@ def occasion(business_type: str, phase: str) -> str:
         ("discrepancy", "returned"): gettext("Money of unknown owner given back"),
         ("discrepancy", "write_off"): gettext("Books follow the statement"),
     }
-    return known.get((business_type, phase.partition(":")[0]), f"{business_type} {phase}")
+    return known.get(key, f"{business_type} {phase}")
 
 
 def events_panel(object_ids: Sequence[str], *, site: str) -> Panel:

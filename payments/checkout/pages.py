@@ -64,6 +64,7 @@ class PayPage:
     description: str
     lines: list[Line]
     discount: str
+    promotion_codes: str
     order_number: str
     expires_at: datetime
     minutes_left: int
@@ -117,6 +118,7 @@ def build_page(state: SessionState, *, offers: list[Offer], payer_id: str, now: 
         description=order.description,
         lines=[_line(line, currency=order.currency, locale=locale) for line in order.lines],
         discount=(-Money(order.discount_minor, order.currency)).format(locale) if order.discount_minor else "",
+        promotion_codes=order.promotion_codes,
         order_number=order.merchant_order_number,
         expires_at=order.expires_at,
         minutes_left=max(1, round((order.expires_at - now).total_seconds() / 60)),

@@ -1,5 +1,6 @@
 -- tx 1 of a payment: the idempotency key, the order when it comes along, and the intent to pay. One round trip.
 -- p_key: null, or {scope, key, fingerprint (hex), lease_seconds, token, is_claimed}. p_order: a whole row, or null.
+-- Beside the order's columns: lifetime_seconds, and promotions: the uses that it takes along.
 -- p_payment: a whole row whose order_id, when the order is not new, must be open and without a live attempt. Beside
 -- the columns: first_query_seconds, journal (risk control's record of the decision), quotas (what the account's limits
 -- lose by it, or null), for a payment that is held before it is sent hold_seconds, and open_seconds: how long the payer
@@ -34,6 +35,7 @@ BEGIN
             'next_attempt_at', v_now + make_interval(secs => v_lifetime_seconds)
         ));
         INSERT INTO payments_order SELECT v_order.*;
+        PERFORM promotions_take(value) FROM jsonb_array_elements(coalesce(p_order -> 'promotions', '[]'));
     ELSE
         SELECT * INTO v_order FROM payments_order WHERE id = p_payment ->> 'order_id' FOR NO KEY UPDATE;
         IF v_order.status <> 'open' THEN

@@ -177,7 +177,7 @@ def _succeed(known: Known, result: PaymentResult, change: Change, *, now: dateti
         )
     else:
         change.order = {"status": Order.Status.PAID.value, "paid_at": now.isoformat(), "next_attempt_at": None}
-        change.events.append(OrderPaid(order.id, payment.id, order.user_id, known.merchant.id))
+        change.events.append(OrderPaid(order.id, payment.id, order.user_id, known.merchant.id, order.has_codes))
 
 
 def _move_to_suspense(known: Known, change: Change) -> None:

@@ -102,14 +102,8 @@ class PaymentListView(IdempotentView):
 
 
 def _pay(form: dict[str, Any], *, viewer: Viewer, payer: Payer, device: Device, key: Key) -> StoredResponse:
-    details = form.get("order_details")
-    if details is None:
-        order = get_order(viewer, form["order"])
-    elif viewer.merchant_id:
-        order = build_order(draft_order(details, merchant_id=viewer.merchant_id))
-    else:
-        raise PermissionRefused
     try:
+        order = _order_to_pay(form, viewer=viewer)
         saved = method_to_charge(form, order=order, viewer=viewer)
         consent = consent_to_keep(form, order=order, device=device)
     except PaycoreError:
@@ -122,6 +116,15 @@ def _pay(form: dict[str, Any], *, viewer: Viewer, payer: Payer, device: Device, 
     if saved:
         note_use(saved)
     return render(payment.order, payment)
+
+
+def _order_to_pay(form: dict[str, Any], *, viewer: Viewer) -> Order:
+    details = form.get("order_details")
+    if details is None:
+        return get_order(viewer, form["order"])
+    if not viewer.merchant_id:
+        raise PermissionRefused
+    return build_order(draft_order(details, merchant_id=viewer.merchant_id))
 
 
 def _payer(request: Request, told: dict[str, str]) -> Payer:

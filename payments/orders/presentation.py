@@ -18,6 +18,7 @@ def present_order(order: Order) -> dict[str, Any]:
         "currency": order.currency,
         "amount_minor": order.amount_minor,
         "discount_minor": order.discount_minor,
+        "promotion_codes": order.promotion_codes.split(),
         "refunded_minor": order.refunded_minor,
         "description": order.description,
         "lines": order.lines,

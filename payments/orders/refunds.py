@@ -240,7 +240,8 @@ def _succeed(refund: Refund, result: RefundResult) -> None:
     owner = chart.SUSPENSE if payment.is_surplus else chart.merchant_pending(payment.order.merchant_id)
     leg = Leg(owner, chart.gateway(payment.gateway_account_id), refund.amount)
     post(Entry("refund", refund.id, "succeeded", [leg]))
-    publish(RefundSucceeded(refund.id, payment.id, payment.order_id, payment.order.merchant_id))
+    order = payment.order
+    publish(RefundSucceeded(refund.id, payment.id, order.id, order.merchant_id, order.has_codes))
     _count(refund)
     if payment.is_surplus:
         close_surplus_when_gone(payment)
@@ -276,7 +277,7 @@ def _close_order_if_fully_refunded(order: Order, refund: Refund) -> None:
     if order.status == Order.Status.PAID and order.refunded_minor >= sum(captured):
         order.status = Order.Status.CLOSED
         order.save(update_fields=["status"])
-        publish(OrderClosed(order.id, order.merchant_id))
+        publish(OrderClosed(order.id, order.merchant_id, order.has_codes))
 
 
 def lock_payment(payment_id: str) -> tuple[Order, Payment]:

@@ -6,6 +6,7 @@ from django.db import Error, IntegrityError
 
 from paycore.idempotency import IdempotencyKeyBusy
 from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
+from payments.promotions.refusals import promotion_refusal
 
 
 class QuotaUsedUp(Exception):
@@ -31,4 +32,4 @@ def refuse_by_code(error: Error) -> NoReturn:
             raise IdempotencyKeyBusy(retry_after_seconds=1) from error
         case "PC011":
             raise QuotaUsedUp from error
-    raise error
+    raise promotion_refusal(error) or error

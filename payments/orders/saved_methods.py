@@ -1,5 +1,6 @@
 """What a request to pay says of saved methods: which one it charges, and what it wants kept."""
 
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -9,11 +10,12 @@ from paycore.clock import database_now
 from paycore.errors import NotFound
 from payments.methods.errors import PaymentMethodNotReady
 from payments.methods.mandates import Device, consent_as_row
-from payments.methods.models import PaymentMethod
+from payments.methods.models import Mandate, PaymentMethod
 from payments.methods.queries import get_method
 from payments.methods.saving import refuse_too_many
 from payments.methods.services import require_mandate
-from payments.orders.models import Order
+from payments.orders.asking import CONSENT
+from payments.orders.models import Order, Payment
 from payments.orders.queries import Viewer
 
 WALLET = "wallet"
@@ -57,6 +59,23 @@ def consent_to_keep(form: dict[str, Any], *, order: Order, device: Device) -> di
         raise ValidationError({"save_method": [_("Only the signed-in payer can agree to it.")]})
     refuse_too_many(order.user_id)
     return consent_as_row(form["mandate"], device=device, now=database_now()) if "mandate" in form else None
+
+
+def method_of(payment: Payment) -> PaymentMethod | None:
+    """What a payment can be repeated with: the saved method it charged, or the one it saved when its payer agreed to be
+    charged again. A mandate has the moment of the consent that the payment carries."""
+    consent = payment.request_options.get(CONSENT)
+    if payment.payment_method is not None or not payment.saves_method or not consent:
+        return payment.payment_method
+    agreed = Mandate.objects.select_related("payment_method").filter(
+        payment_method__user_id=payment.order.user_id,
+        payment_method__gateway_account_id=payment.gateway_account_id,
+        merchant_id=payment.order.merchant_id,
+        status=Mandate.Status.ACTIVE,
+        accepted_at=datetime.fromisoformat(consent["accepted_at"]),
+    )
+    mandate = agreed.first()
+    return mandate.payment_method if mandate else None
 
 
 def _allowed_once(method_id: str, *, merchant_id: str) -> PaymentMethod:

@@ -23,10 +23,12 @@ from payments.methods.serializers import (
     PayOptionsSerializer,
 )
 from payments.orders.clearance import Payer, PayInstruction
+from payments.orders.discounts import Customer
 from payments.orders.models import Capture, Order, Payment, Refund
 from payments.orders.services import OrderDraft, OrderLine
 
 MAX_LINES = 100
+MAX_CODES = 5
 MAX_METADATA = 20
 MAX_AMOUNT_MINOR = 10**15  # so that thousands of them still fit in a balance
 
@@ -50,6 +52,15 @@ class MetadataField(serializers.DictField):
         return value
 
 
+class CustomerSerializer(StrictSerializer):
+    """Who your customer is, in your own words: for promotion codes with conditions about people. Kept as keyed hashes
+    only."""
+
+    reference = StrictCharField(max_length=120, default="", allow_blank=True, help_text=_("Your own id of them."))
+    email = StrictCharField(max_length=254, default="", allow_blank=True)
+    is_first_purchase = StrictBooleanField(default=False, help_text=_("They never bought from you before."))
+
+
 class OrderDetailsSerializer(StrictSerializer):
     """An order to create."""
 
@@ -65,6 +76,21 @@ class OrderDetailsSerializer(StrictSerializer):
     lines = serializers.ListField(child=LineSerializer(), required=False, max_length=MAX_LINES)
     metadata = MetadataField(required=False)
     capture_method = serializers.ChoiceField(choices=["automatic", "manual"], default="automatic")
+    promotion_code = StrictCharField(
+        max_length=80,
+        required=False,
+        help_text=_(
+            "A code as the payer typed it. What it gives is taken off `amount_minor` and added to the order's "
+            "`discount_minor`, now: an order's total never changes later."
+        ),
+    )
+    promotion_codes = serializers.ListField(
+        child=StrictCharField(max_length=80),
+        required=False,
+        max_length=MAX_CODES,
+        help_text=_("Several codes, where their promotions go together."),
+    )
+    customer = CustomerSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         lines = attrs.get("lines")
@@ -86,6 +112,8 @@ def draft_order(data: dict[str, Any], *, merchant_id: str) -> OrderDraft:
         discount_minor=data["discount_minor"],
         metadata=data.get("metadata", {}),
         capture_method=data["capture_method"],
+        promotion_codes=(*filter(None, [data.get("promotion_code")]), *data.get("promotion_codes", ())),
+        customer=Customer(**data["customer"]) if "customer" in data else None,
     )
 
 
@@ -183,6 +211,9 @@ class OrderSerializer(serializers.Serializer[Order]):
     currency = serializers.CharField()
     amount_minor = serializers.IntegerField()
     discount_minor = serializers.IntegerField()
+    promotion_codes = serializers.ListField(
+        child=serializers.CharField(), help_text=_("The codes that are part of the discount.")
+    )
     refunded_minor = serializers.IntegerField()
     description = serializers.CharField()
     lines = LineSerializer(many=True)

@@ -21,9 +21,11 @@ from payments.gateways.abilities import CloseCapable
 from payments.gateways.contract import GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from payments.orders.asking import ask_about
 from payments.orders.charging import record_no_answer, record_payment_result
+from payments.orders.discounts import Customer, lower_by_codes
 from payments.orders.holds import withdraw_held
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.transitions import LIVE_PAYMENT
+from payments.promotions.services import carry_out
 from payments.routing.connections import ask, connect
 from payments.routing.services import get_account
 
@@ -43,7 +45,9 @@ class OrderLine:
 
 @dataclass(frozen=True)
 class OrderDraft:
-    """``amount`` is the total after ``discount_minor``; lines add up to both together."""
+    """``amount`` is the total after ``discount_minor``; lines add up to both together. ``order_id`` is given where the
+    same order must never exist twice (:func:`paycore.identifiers.derived_id`). ``promotion_codes`` lower the
+    amount when the order is made; ``customer`` is who the merchant says uses them."""
 
     merchant_id: str
     amount: Money
@@ -55,12 +59,15 @@ class OrderDraft:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     capture_method: str = "automatic"
     lifetime_seconds: int | None = None
+    order_id: str = ""
+    promotion_codes: Sequence[str] = ()
+    customer: Customer | None = None
 
 
 def build_order(draft: OrderDraft) -> Order:
     """An order not yet stored. Without a number of the merchant's, its own id serves."""
-    order_id = new_id("ord")
-    return Order(
+    order_id = draft.order_id or new_id("ord")
+    order = Order(
         id=order_id,
         merchant_id=draft.merchant_id,
         merchant_order_number=draft.merchant_order_number or order_id,
@@ -73,10 +80,14 @@ def build_order(draft: OrderDraft) -> Order:
         metadata=dict(draft.metadata),
         capture_method=draft.capture_method,
     )
+    if draft.promotion_codes:
+        lower_by_codes(order, draft.promotion_codes, customer=draft.customer or Customer())
+    return order
 
 
 def create_order(draft: OrderDraft) -> Order:
-    """Store an open order and say so, in the running transaction or its own. OrderNumberTaken on a second use."""
+    """Store an open order and say so, in the running transaction or its own. OrderNumberTaken on a second use; what
+    :func:`lower_by_codes` refuses."""
     order = build_order(draft)
     lifetime = timedelta(seconds=draft.lifetime_seconds or settings.PAYCORE_ORDER_LIFETIME_SECONDS)
     now = database_now()
@@ -84,6 +95,7 @@ def create_order(draft: OrderDraft) -> Order:
     try:
         with transaction.atomic():
             order.save(force_insert=True)
+            carry_out(order.planned_uses)
             publish(OrderCreated(order.id, order.merchant_id))
     except IntegrityError as error:
         if "order_number_unique" in str(error):
@@ -174,5 +186,5 @@ def _end_order(order_id: str, *, status: Order.Status) -> Order:
         order.status, order.next_attempt_at = status, None
         order.save(update_fields=["status", "next_attempt_at"])
         ended = OrderCanceled if status == Order.Status.CANCELED else OrderExpired
-        publish(ended(order.id, order.merchant_id))
+        publish(ended(order.id, order.merchant_id, order.has_codes))
     return order

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from payments.gateways.contract import PaymentResult
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.outcomes import Change, Known
 from payments.orders.schedule import FIRST_QUERY_SECONDS
+from payments.promotions.services import uses_as_rows
 
 _ORDER_COLUMNS = [field.column for field in Order._meta.concrete_fields]
 _PAYMENT_COLUMNS = [field.column for field in Payment._meta.concrete_fields]
@@ -57,12 +59,17 @@ def _call_begin(
     return call_function(
         "payments_begin",
         _dump(_key_as_row(key) | {"is_claimed": is_claimed}) if key else None,
-        _dump(_row(order, _ORDER_COLUMNS) | {"lifetime_seconds": settings.PAYCORE_ORDER_LIFETIME_SECONDS})
-        if order
-        else None,
+        _dump(_new_order_as_row(order)) if order else None,
         _dump(_row(payment, _PAYMENT_COLUMNS) | more),
         _dump(news),
     )
+
+
+def _new_order_as_row(order: Order) -> dict[str, Any]:
+    return _row(order, _ORDER_COLUMNS) | {
+        "lifetime_seconds": settings.PAYCORE_ORDER_LIFETIME_SECONDS,
+        "promotions": uses_as_rows(order.planned_uses),
+    }
 
 
 def change_as_row(
@@ -90,6 +97,26 @@ def apply(row: dict[str, Any], *, key: Key | None, response: StoredResponse | No
         row["key"] = _key_as_row(key) | {"status": response.status, "body": body}
     applied: bool = call_function("payments_apply", _dump(row))
     return applied
+
+
+def create_many(orders: Sequence[Order]) -> None:
+    """New orders, in the running transaction, with their news."""
+    rows = [_row(order, _ORDER_COLUMNS) for order in orders]
+    news = [events.as_row(OrderCreated(order.id, order.merchant_id)) for order in orders]
+    call_function("payments_create_orders", _dump(rows), _dump(news))
+
+
+def begin_many(payments: Sequence[Payment], *, first_query_seconds: int) -> dict[str, Any]:
+    """tx 1 of many: ``{"now": iso, "begun": {payment id: order version}, "refused": {payment id: why}}``."""
+    more = {"first_query_seconds": first_query_seconds}
+    answer = call_function("payments_begin_many", _dump([_row(row, _PAYMENT_COLUMNS) | more for row in payments]))
+    loaded: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
+    return loaded
+
+
+def apply_many(rows: Sequence[dict[str, Any]]) -> frozenset[str]:
+    """tx 2 of many; the ids of the payments whose rows had not moved since they were read."""
+    return frozenset(call_function("payments_apply_many", _dump(list(rows)))) if rows else frozenset()
 
 
 def _evidence_as_row(change: Change, result: PaymentResult | None, *, source: Evidence.Source) -> dict[str, Any] | None:

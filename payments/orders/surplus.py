@@ -62,7 +62,7 @@ def accept_surplus(payment_id: str, *, decided_by: str) -> Order:
         ]
         post(Entry("payment", payment.id, "surplus_accepted", legs))
         publish(OrderReopened(order.id, order.merchant_id))
-        publish(OrderPaid(order.id, payment.id, order.user_id, order.merchant_id))
+        publish(OrderPaid(order.id, payment.id, order.user_id, order.merchant_id, order.has_codes))
         resolve_cases(
             kind=Case.Kind.SURPLUS_PAYMENT,
             object_id=payment.id,
