@@ -1,15 +1,150 @@
 """What payments' news means for members."""
 
-from memberships.services import activate_purchase, revoke_purchase
-from paycore.events import handles
-from payments.events import OrderClosed, OrderPaid
+from typing import Protocol
+
+from memberships.catalogue.freshness import tell_again
+from memberships.entitlements.news import record_change
+from memberships.events import MembershipChanged, RightsNotTold, StoreNoticeReceived
+from memberships.invoices.crediting import credit_lost_dispute, credit_refund
+from memberships.invoices.receipts import has_own_receipt
+from memberships.renewals.collecting import note_failed_payment
+from memberships.renewals.paying_now import adopt_method, retry_at_once
+from memberships.renewals.recovery import note_end, note_recovery
+from memberships.seats.telling import tell_who_shares
+from memberships.settling import end_order, settle_order, take_back
+from memberships.stores.apple.receiving import process_apple_notice
+from memberships.stores.owners import reconsider
+from merchants.errors import NoPlatformMerchant
+from merchants.queries import platform_merchant
+from merchants.webhooks.feed import listens
+from paycore.clock import database_now
+from paycore.events import current_occurrence, handles
+from paycore.fresh import Fresh
+from payments.events import (
+    DisputeLost,
+    MandateAgreed,
+    OrderCanceled,
+    OrderClosed,
+    OrderExpired,
+    OrderPaid,
+    PaymentCanceled,
+    PaymentFailed,
+    RefundSucceeded,
+)
+from payments.orders.receipts import register_teller
+
+register_teller(has_own_receipt)
 
 
-@handles(OrderPaid, when=lambda event: event.user_id is not None)
-def activate_what_was_bought(event: OrderPaid) -> None:
-    activate_purchase(event.order_id)
+class _OfMerchant(Protocol):
+    @property
+    def merchant_id(self) -> str: ...
 
 
-@handles(OrderClosed)
-def revoke_what_was_refunded(event: OrderClosed) -> None:
-    revoke_purchase(event.order_id)
+def _seller_id(_key: str) -> str:
+    try:
+        return platform_merchant().id
+    except NoPlatformMerchant:
+        return ""
+
+
+_seller = Fresh(_seller_id)
+
+
+def is_ours(event: _OfMerchant) -> bool:
+    """Memberships are sold by the platform's own merchant."""
+    return event.merchant_id == _seller.get("")
+
+
+def _is_end(event: MembershipChanged) -> bool:
+    """Of a subscription that was more than an unpaid order."""
+    state = event.state
+    return state.get("object") == "subscription" and state["status"] == "ended" and state["period_number"] > 0
+
+
+@handles(OrderPaid, when=lambda event: event.user_id is not None and is_ours(event))
+def give_what_was_paid(event: OrderPaid) -> None:
+    settle_order(event.order_id, payment_id=event.payment_id)
+
+
+@handles(OrderCanceled, when=is_ours)
+def drop_what_was_canceled(event: OrderCanceled) -> None:
+    end_order(event.order_id)
+
+
+@handles(OrderExpired, when=is_ours)
+def drop_what_was_not_paid(event: OrderExpired) -> None:
+    end_order(event.order_id)
+
+
+@handles(OrderClosed, when=is_ours)
+def take_back_what_was_refunded(event: OrderClosed) -> None:
+    take_back(event.order_id, end_reason="refunded")
+
+
+@handles(DisputeLost, when=is_ours)
+def take_back_what_was_disputed(event: DisputeLost) -> None:
+    take_back(event.order_id, end_reason="disputed")
+
+
+@handles(RefundSucceeded, when=is_ours)
+def credit_what_went_back(event: RefundSucceeded) -> None:
+    credit_refund(event.refund_id)
+
+
+@handles(DisputeLost, when=is_ours)
+def credit_what_was_disputed(event: DisputeLost) -> None:
+    credit_lost_dispute(event.dispute_id)
+
+
+@handles(PaymentFailed, when=lambda event: is_ours(event) and not event.is_passed_on)
+def note_failed_attempt(event: PaymentFailed) -> None:
+    note_failed_payment(event.payment_id)
+
+
+@handles(PaymentCanceled, when=is_ours)
+def note_canceled_attempt(event: PaymentCanceled) -> None:
+    note_failed_payment(event.payment_id)
+
+
+@handles(MembershipChanged, when=lambda event: event.why == "recovered")
+def note_recovered_membership(event: MembershipChanged) -> None:
+    note_recovery(event.subject_id, now=database_now(subject=event.user_id))
+
+
+@handles(MembershipChanged, when=lambda event: event.why == "collection_changed")
+def collect_in_the_new_way(event: MembershipChanged) -> None:
+    retry_at_once(event.subject_id)
+
+
+@handles(MembershipChanged, when=_is_end)
+def note_ended_membership(event: MembershipChanged) -> None:
+    note_end(event.subject_id, now=database_now(subject=event.user_id))
+
+
+@handles(MembershipChanged, when=_is_end)
+def reconsider_store_purchases(event: MembershipChanged) -> None:
+    reconsider(event.user_id)
+
+
+@handles(StoreNoticeReceived)
+def believe_store_notice(event: StoreNoticeReceived) -> None:
+    process_apple_notice(event.notice_id)
+
+
+@handles(MandateAgreed, when=is_ours)
+def collect_what_is_overdue(event: MandateAgreed) -> None:
+    """Who saves another way to pay while something is overdue wants it paid so."""
+    adopt_method(event.payment_method_id)
+
+
+@handles(MembershipChanged, when=lambda event: listens(_seller.get("")))
+def tell_platforms_server(event: MembershipChanged) -> None:
+    record_change(event, merchant_id=_seller.get(""))
+    if event.state.get("object") == "subscription":
+        tell_who_shares(event.subject_id)
+
+
+@handles(RightsNotTold)
+def tell_redis_again(event: RightsNotTold) -> None:
+    tell_again(event.user_ids, since=current_occurrence().occurred_at, now=database_now())

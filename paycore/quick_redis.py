@@ -21,6 +21,7 @@ from paycore.logs import get_logger
 
 TIMEOUT_SECONDS = 0.1
 DOWN_FOR_SECONDS = 1.0
+INSISTS = 3
 _MOST_IDLE = 32
 
 log = get_logger(__name__)
@@ -31,10 +32,16 @@ class RedisAway(Exception):
 
 
 class Script:
-    """Lua text, known to Redis by its SHA-1 after the first run."""
+    """Lua text, known to Redis by its SHA-1 after the first run.
 
-    def __init__(self, text: str) -> None:
+    A server forgets its scripts when it restarts, and may have forgotten its last second of writes with them.
+    ``when_forgotten`` is run before the text whenever the server turns out not to know it, with the same keys and
+    arguments; nobody gets an answer of the text in between.
+    """
+
+    def __init__(self, text: str, *, when_forgotten: str = "") -> None:
         self.text = text
+        self.when_forgotten = when_forgotten
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -64,18 +71,38 @@ class QuickRedis:
             log.warning("redis_away", error=type(error).__name__)
             raise RedisAway from error
 
+    def insist(self, script: Script, *, keys: Sequence[str], arguments: Sequence[str | int | float | bytes]) -> Any:
+        """As :meth:`run`, whatever happened a moment ago, and more than once: for what others, who may reach Redis,
+        must not miss."""
+        for attempt in range(INSISTS, 0, -1):
+            try:
+                answer = self._run(script, keys, arguments)
+            except (redis.RedisError, OSError) as error:
+                if attempt == 1:
+                    raise RedisAway from error
+            else:
+                self._down_until = 0.0
+                return answer
+        raise AssertionError("unreachable")
+
     def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         connection = self._take()
         try:
-            return self._ask(connection, "EVALSHA", script.sha, len(keys), *keys, *arguments)
-        except NoScriptError:
-            return self._ask(connection, "EVAL", script.text, len(keys), *keys, *arguments)
+            return self._evaluate(connection, script, keys, arguments)
         except (redis.ConnectionError, OSError):
             # One that was idle may have been closed by a restart; a fresh one tells whether Redis is really away.
             connection.connect()
-            return self._ask(connection, "EVAL", script.text, len(keys), *keys, *arguments)
+            return self._evaluate(connection, script, keys, arguments)
         finally:
             self._idle.append(connection)
+
+    def _evaluate(self, connection: Any, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        try:
+            return self._ask(connection, "EVALSHA", script.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            if script.when_forgotten:
+                self._ask(connection, "EVAL", script.when_forgotten, len(keys), *keys, *arguments)
+            return self._ask(connection, "EVAL", script.text, len(keys), *keys, *arguments)
 
     def _ask(self, connection: Any, *command: Any) -> Any:
         try:

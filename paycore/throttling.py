@@ -30,7 +30,9 @@ DEFAULT_RATES = {
     "caller": "300/minute",
     "address": "600/minute",
     "sign_in": "20/minute",
+    "promotion_check": "20/minute",  # promotion codes looked up by one person
     "code_guess": "10/hour",  # codes tried in one session
+    "redeem": "20/hour",  # codes and invitations that one person tries
     "second_factor": "30/day",  # codes tried for one person, by whoever knows the password
 }
 _PERIOD_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}

@@ -24,6 +24,7 @@ EVENT_TYPES = {
     "dispute.lost": _("A dispute was lost."),
     "mandate.agreed": _("A payer agreed to be charged by you unasked."),
     "mandate.ended": _("You may no longer charge a payer unasked."),
+    "membership.changed": _("Something about a member's membership changed; with what the member may do now."),
     "refund.succeeded": _("The money of a refund is on its way to the payer."),
     "refund.failed": _("A refund failed."),
 }

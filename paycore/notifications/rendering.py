@@ -26,7 +26,8 @@ def require_template(name: str) -> None:
 
 
 def render(template: str, *, context: Mapping[str, str | int], language: str) -> Message:
-    """In ``language``; ``amount_minor`` and ``currency`` give ``amount``, ISO texts under ``…_at`` give datetimes."""
+    """In ``language``; with ``currency``, ``amount_minor`` and whatever else ends so give ``amount`` …; ISO texts under
+    ``…_at`` give datetimes."""
     known = dict(settings.LANGUAGES)
     with translation.override(language if language in known else settings.LANGUAGE_CODE):
         values = {**_readable(context), "base_url": settings.PAYCORE_BASE_URL}
@@ -41,9 +42,10 @@ def render(template: str, *, context: Mapping[str, str | int], language: str) ->
 def _readable(context: Mapping[str, str | int]) -> dict[str, Any]:
     values: dict[str, Any] = dict(context)
     values.update({key: _as_datetime(value) for key, value in context.items() if key.endswith("_at")})
-    if "amount_minor" in values and "currency" in values:
-        amount = Money(int(values["amount_minor"]), str(values["currency"]))
-        values["amount"] = amount.format(translation.get_language() or settings.LANGUAGE_CODE)
+    language = translation.get_language() or settings.LANGUAGE_CODE
+    for key in [key for key in context if key.endswith("_minor") and "currency" in context]:
+        amount = Money(int(context[key]), str(context["currency"]))
+        values[key.removesuffix("_minor")] = amount.format(language)
     return values
 
 

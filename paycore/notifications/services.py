@@ -2,13 +2,16 @@
 
 import smtplib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
 from django.template.exceptions import TemplateDoesNotExist, TemplateSyntaxError
 
 from paycore.clock import database_now
@@ -73,6 +76,18 @@ class Expired(Exception):
 _HOPELESS: dict[type[Exception], str] = {NoAddress: "no address", Expired: "expired"}
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message as :func:`notify` takes it; not sent before ``wait`` is over."""
+
+    template: str
+    to: Recipient
+    context: Mapping[str, str | int]
+    key: str
+    expires_at: datetime | None = None
+    wait: timedelta = timedelta()
+
+
 def notify(
     *,
     template: str,
@@ -86,22 +101,42 @@ def notify(
     ``key`` names the occasion, e.g. ``"payment_received:pay_01…"``. Amounts go as ``amount_minor`` and ``currency``.
     After ``expires_at`` it is not sent any more.
     """
-    require_template(template)
+    notify_many([Letter(template=template, to=to, context=context, key=key, expires_at=expires_at)])
+
+
+def notify_many(letters: Sequence[Letter]) -> None:
+    """As :func:`notify` for each, in one statement."""
+    for template in {letter.template for letter in letters}:
+        require_template(template)
     Notification.objects.bulk_create(
         [
             Notification(
-                key=key,
-                template=template,
-                user_id=to.user_id,
-                email=to.email or None,
-                phone=to.phone or None,
-                language=to.language,
-                context=dict(context),
-                expires_at=expires_at,
+                key=letter.key,
+                template=letter.template,
+                user_id=letter.to.user_id,
+                email=letter.to.email or None,
+                phone=letter.to.phone or None,
+                language=letter.to.language,
+                context=dict(letter.context),
+                expires_at=letter.expires_at,
+                next_attempt_at=Now() + letter.wait,
             )
+            for letter in letters
         ],
         ignore_conflicts=True,
     )
+
+
+def drop_unsent(*, key_prefix: str) -> int:
+    """Nothing of the kind needs to be said any more; how many were not sent yet."""
+    dropped, _by_model = Notification.objects.filter(key__startswith=key_prefix, status="pending", attempts=0).delete()
+    return dropped
+
+
+def bring_forward(user_id: str, *, by: timedelta) -> None:
+    """The user's time was moved in the sandbox: what waits for an hour of their day has waited so much longer."""
+    waiting = Notification.objects.filter(user_id=user_id, status="pending", attempts=0)
+    waiting.filter(next_attempt_at__gt=database_now()).update(next_attempt_at=F("next_attempt_at") - by)
 
 
 def sent_to_key(address: str) -> str:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -72,8 +74,14 @@ class SandboxMessagesView(APIView):
         if not settings.PAYCORE_SHOW_MESSAGES:
             raise NotFound
         to = MessagesQuery.check(request.query_params.dict())["to"]
-        rows = Notification.objects.filter(key__startswith=sent_to_key(to)).order_by("-id")[:_MOST]
+        wanted = Q(key__startswith=sent_to_key(to)) | Q(user_id__in=_users_at(to))
+        rows = Notification.objects.filter(wanted).order_by("-id")[:_MOST]
         return Response({"data": [_shown(row) for row in rows]})
+
+
+def _users_at(address: str) -> list[str]:
+    at_address = Q(email__iexact=address) | Q(phone=address)
+    return [str(user_id) for user_id in get_user_model().objects.filter(at_address).values_list("pk", flat=True)]
 
 
 def _shown(row: Notification) -> dict[str, Any]:

@@ -53,6 +53,12 @@ _REFUSALS = {
         "This Idempotency-Key was used for a different request.",
         "The key is bound to the first body it came with.",
     ),
+    "NotPossible": (
+        422,
+        "promotion_code_not_valid",
+        "This code cannot be used.",
+        "Well-formed, and not possible as things are; `code` says why.",
+    ),
     "Throttled": (429, "throttled", "Too many requests.", "Wait as long as Retry-After says."),
     "InternalError": (500, "internal_error", "Something went wrong here.", "Repeat with the same Idempotency-Key."),
     "BusyTryAgain": (503, "busy_try_again", "Busy; try again.", "Nothing was changed. Repeat after Retry-After."),

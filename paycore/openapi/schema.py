@@ -13,7 +13,7 @@ class ProblemAutoSchema(AutoSchema):
     """Adds the shared answers of :mod:`paycore.openapi.components`; what a view declares itself stays.
 
     Views say more by attributes: ``idempotent = True`` (POST takes an Idempotency-Key), ``may_be_none = True`` (404
-    though the path has no id); permission classes may name
+    though the path has no id), ``may_be_not_possible = True`` (422 though it takes no key); permission classes may name
     the one ``security_scheme`` they let in.
     """
 
@@ -58,6 +58,7 @@ class ProblemAutoSchema(AutoSchema):
             ("409", "Conflict"): self.method == "POST",
             ("413", "BodyTooLarge"): takes_body,
             ("415", "UnsupportedMediaType"): takes_body,
+            ("422", "NotPossible"): getattr(self.view, "may_be_not_possible", False) and self.method == "POST",
             ("422", "IdempotencyKeyReused"): self._is_idempotent(),
             ("429", "Throttled"): self._is_throttled(),
             ("500", "InternalError"): True,

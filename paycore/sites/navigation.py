@@ -47,16 +47,46 @@ _WALLETS = Group(
         "payments.walletwithdrawal outbound",
     ),
 )
+_PROMOTIONS = Group(
+    _("Promotions"),
+    (
+        "payments.promotion redeem",
+        "payments.promotioncode confirmation_number",
+        "payments.codebatch qr_code_2",
+        "payments.redemption loyalty",
+    ),
+)
 _MEMBERSHIPS = Group(
     _("Memberships"),
     (
+        "memberships.membershipmonth monitoring",
+        "memberships.subscription autorenew",
+        "memberships.memberaction checklist",
+        "memberships.period card_membership",
+        "memberships.dunning running_with_errors",
+        "memberships.chargenotice campaign",
+        "memberships.invoice request_quote",
+        "memberships.creditnote assignment_return",
+        "memberships.invoicevoiding block",
+        "memberships.grant volunteer_activism",
+        "memberships.gift redeem",
+        "memberships.codebatch confirmation_number",
+        "memberships.redeemcode pin",
+        "memberships.redemption loyalty",
+        "memberships.seat group_add",
         "memberships.tier workspace_premium",
+        "memberships.feature verified",
         "memberships.plan sell",
         "memberships.price price_change",
-        "memberships.subscription autorenew",
-        "memberships.purchase shopping_bag",
-        "memberships.period card_membership",
-        "memberships.entitlement verified",
+        "memberships.pricechange trending_up",
+        "memberships.pricemove swap_horiz",
+        "memberships.taxrate percent",
+        "memberships.revenuerecognition stacked_line_chart",
+        "memberships.revenueschedule schedule",
+        "memberships.storeaccount store",
+        "memberships.storepurchase shop",
+        "memberships.storenotice mark_chat_read",
+        "memberships.storetransfer move_up",
     ),
 )
 
@@ -75,6 +105,7 @@ OPS_GROUPS = (
             "riskcontrol.rating grade",
         ),
     ),
+    _PROMOTIONS,
     _MEMBERSHIPS,
     Group(
         _("People"),
@@ -143,6 +174,7 @@ OPS_GROUPS = (
 )
 MERCHANT_GROUPS = (
     _MONEY,
+    _PROMOTIONS,
     _MEMBERSHIPS,
     Group(
         _("Developers"),

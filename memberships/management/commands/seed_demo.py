@@ -12,26 +12,56 @@ from django.db import transaction
 
 from accounts.demo_data import seed_consent_texts
 from accounts.models import User
-from memberships.models import Plan, Price
+from memberships.catalogue.services import Offer, Terms, add_price, publish_version
+from memberships.demo_data import WELCOME, seed_members, seed_terms
+from memberships.models import Feature, Plan, Price, Tier
 from merchants.demo_data import seed_application
 from merchants.models import Merchant
+from merchants.queries import platform_merchant
 from merchants.services import add_member, create_api_key
+from paycore.money import Money
 from paycore.sites.second_factors import enrol_authenticator, has_second_factor, new_authenticator, present_code
 from payments.routing.models import GatewayAccount
 from riskcontrol.models import PaymentLimit
 
-PLANS: tuple[tuple[str, str, str, int, dict[str, int | None], dict[str, int]], ...] = (
-    ("free", "Free", "免费版", 0, {"projects": 1, "exports": 3}, {}),
-    ("premium", "Premium", "高级版", 1, {"projects": 20, "exports": 100}, {"USD": 1999, "EUR": 1899, "CNY": 12800}),
-    (
-        "platinum",
-        "Platinum",
-        "铂金版",
-        2,
-        {"projects": None, "exports": None},
+FEATURES = (
+    # code, English, Chinese, kind, when its counter starts anew
+    ("projects", "Projects", "项目", Feature.Kind.LIMIT, Feature.Reset.NEVER),
+    ("exports", "Exports", "导出", Feature.Kind.METERED, Feature.Reset.MONTH),
+    ("support", "Personal support", "专属客服", Feature.Kind.SWITCH, Feature.Reset.NEVER),
+)
+TIERS = (("free", "Free", "免费版", 0), ("premium", "Premium", "高级版", 1), ("platinum", "Platinum", "铂金版", 2))
+
+
+@dataclass(frozen=True)
+class _DemoPlan:
+    """``monthly`` by currency, minor units; a year costs ten months."""
+
+    code: str
+    tier: str
+    name_en: str
+    name_zh: str
+    terms: Terms
+    monthly: dict[str, int]
+    trial_days: int = 0
+
+
+PLANS = (
+    _DemoPlan("free", "free", "Free", "免费版", Terms({"projects": 1, "exports": 3}), {}),
+    _DemoPlan(
+        "premium", "premium", "Premium", "高级版", Terms({"projects": 20, "exports": 100}),
+        {"USD": 1999, "EUR": 1899, "CNY": 12800}, trial_days=14,
+    ),
+    _DemoPlan(
+        "family", "premium", "Family", "家庭版",
+        Terms({"projects": 20, "exports": 100}, seats_included=5, seats_most=5),
+        {"USD": 3499, "EUR": 3299, "CNY": 22800},
+    ),
+    _DemoPlan(
+        "platinum", "platinum", "Platinum", "铂金版", Terms({"projects": None, "exports": None, "support": None}),
         {"USD": 4999, "EUR": 4699, "CNY": 32800},
     ),
-)
+)  # fmt: skip
 LIMITS = {"USD": 1_000_000, "EUR": 1_000_000, "CNY": 7_000_000}
 
 
@@ -45,6 +75,7 @@ class Command(BaseCommand):
         known = json.loads(path.read_text()) if path.exists() else {}
         with transaction.atomic():
             document = _seed(known)
+        seed_members(seller=platform_merchant())
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=True)
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False))
@@ -79,7 +110,8 @@ def _seed(known: dict[str, Any]) -> dict[str, Any]:
     logins = _Logins(known.get("passwords", {}), known.get("password_hashes", {}))
     staff = _user("ops@demo.example", "Olivia Ops", logins, is_staff=True)
     # A second person, for what one may not decide alone.
-    _user("review@demo.example", "Rafael Review", logins, is_staff=True)
+    reviewer = _user("review@demo.example", "Rafael Review", logins, is_staff=True)
+    seed_terms(seller=platform, author=staff, second=reviewer)
     owner = _user("owner@demo.example", "Mei Merchant", logins)
     if not shop.members.filter(user=owner).exists():
         add_member(merchant=shop, user=owner, role="owner")
@@ -105,6 +137,7 @@ def _document(logins: "_Logins", api_keys: dict[str, str], *, shop: Merchant) ->
             "take a test payment: the button on the landing page",
             "watch the whole story: make demo (in a second terminal)",
             "review an application: Operations → Merchants → Teahouse Lin",
+            f"a member's year, by charts: Operations → Memberships by month; a code to become one: {WELCOME}",
             f"read the codes sent to an address: {settings.PAYCORE_BASE_URL}/api/v1/sandbox/messages?to=ADDRESS",
             f"call the API as Corner Shop: Authorization: Bearer {api_keys[shop.id]}",
         ],
@@ -138,14 +171,29 @@ def _merchant(*, name: str, legal_name: str, is_platform: bool, fee_basis_points
 
 
 def _plans() -> None:
-    for code, name_en, name_zh, rank, features, prices in PLANS:
+    """What is there already stays as somebody made it."""
+    for code, name_en, name_zh, kind, reset in FEATURES:
+        names = {"name_en": name_en, "name_zh": name_zh}
+        Feature.objects.get_or_create(code=code, defaults={**names, "kind": kind, "reset": reset})
+    for code, name_en, name_zh, rank in TIERS:
+        Tier.objects.get_or_create(code=code, defaults={"name_en": name_en, "name_zh": name_zh, "rank": rank})
+    for demo in PLANS:
         plan, _is_new = Plan.objects.get_or_create(
-            code=code, defaults={"name_en": name_en, "name_zh": name_zh, "rank": rank, "features": features}
+            code=demo.code,
+            defaults={"tier": Tier.objects.get(code=demo.tier), "name_en": demo.name_en, "name_zh": demo.name_zh},
         )
-        for currency, amount_minor in prices.items():
-            Price.objects.get_or_create(
-                plan=plan, currency=currency, is_active=True, defaults={"amount_minor": amount_minor}
-            )
+        if not plan.versions.exists():
+            publish_version(plan.id, demo.terms)
+        for currency, minor in demo.monthly.items():
+            monthly = Offer(Money(minor, currency), interval=Price.Interval.MONTH, trial_days=demo.trial_days)
+            _price(plan, monthly)
+            _price(plan, Offer(Money(minor * 10, currency), interval=Price.Interval.YEAR))
+
+
+def _price(plan: Plan, offer: Offer) -> None:
+    same = {"currency": offer.amount.currency, "interval": offer.interval, "interval_count": offer.interval_count}
+    if not plan.prices.filter(is_active=True, **same).exists():
+        add_price(plan.id, offer)
 
 
 def _gateway_account() -> None:

@@ -1,0 +1,7 @@
+"""`/membership/price-change/…`: a page for people who are not signed in."""
+
+from django.urls import path
+
+from memberships.price_changes.pages import PriceChangePage
+
+urlpatterns = [path("<str:token>", PriceChangePage.as_view(), name="price-change")]

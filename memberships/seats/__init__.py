@@ -1,0 +1,1 @@
+"""Families and teams: places in one membership, for people beside its owner."""
