@@ -15,7 +15,7 @@ LOCK := env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --u
 	--universal --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
-.PHONY: help run demo logs test test-faults counterparts check format messages lock bench
+.PHONY: help run demo logs test test-faults simulation counterparts check format messages lock bench
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%A-Z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test: $(VENV)/.dev-installed ## run the whole suite (ARGS='-k order' to choose, 
 test-faults: $(VENV)/.dev-installed ## run the deep grid of crashes and misbehaving gateways
 	@$(EMBEDDED) --state "$(STATE)/test" exec -- \
 		$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m faults -rs $(ARGS)
+
+simulation: $(VENV)/.dev-installed ## live 400 days of memberships twice (SIMULATION_MEMBERS=10000, hours; SIMULATION_DAYS=400)
+	@SIMULATION_MEMBERS=$${SIMULATION_MEMBERS:-10000} $(EMBEDDED) --state "$(STATE)/test" exec -- \
+		$(BIN)/python -m pytest -q -s tests/faults/test_memberships.py $(ARGS)
 
 counterparts: ## install other people's implementations of the providers' protocols, which some tests need (Node.js, npm)
 	@cd tests/counterparts && npm ci --no-progress --loglevel=error
@@ -62,6 +66,7 @@ lock: $(VENV)/.dev-installed ## renew requirements.txt and requirements-dev.txt 
 	$(LOCK) pyproject.toml --group dev --output-file requirements-dev.txt
 	$(LOCK) pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
 	$(LOCK) benchmarks/djstripe/requirements.in --output-file benchmarks/djstripe/requirements.txt
+	$(LOCK) benchmarks/silver/requirements.in --output-file benchmarks/silver/requirements.txt
 
 bench: $(VENV)/.dev-installed ## run every benchmark (make bench-NAME: one)
 	@for file in benchmarks/[a-z]*.py; do $(MAKE) "bench-$$(basename "$$file" .py)" || exit 1; done

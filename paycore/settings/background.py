@@ -76,6 +76,31 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=10),
         "options": {"expires": 600},
     },
+    "carry-on-member-actions": {
+        "task": "memberships.tasks.carry_on_member_actions",
+        "schedule": timedelta(seconds=3),
+        "options": {"expires": 3},
+    },
+    "recognise-revenue": {
+        "task": "memberships.tasks.recognise_revenue",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
+    },
+    "check-membership-books": {
+        "task": "memberships.tasks.check_membership_books",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 240},
+    },
+    "deliver-gifts": {
+        "task": "memberships.tasks.deliver_gifts",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 10},
+    },
+    "make-redeem-codes": {
+        "task": "memberships.tasks.make_redeem_codes",
+        "schedule": timedelta(seconds=3),
+        "options": {"expires": 3},
+    },
     "expire-orders": {
         "task": "payments.tasks.expire_orders",
         "schedule": timedelta(seconds=5),
@@ -95,6 +120,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "merchants.tasks.drop_old_webhook_events",
         "schedule": timedelta(hours=1),
         "options": {"expires": 600},
+    },
+    "make-promotion-codes": {
+        "task": "payments.tasks.make_promotion_codes",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 10},
     },
     "check-books": {
         "task": "payments.tasks.check_books",
@@ -161,6 +191,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=5),
         "options": {"expires": 240},
     },
+    "advance-price-changes": {
+        "task": "memberships.tasks.advance_price_changes",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
     "rebuild-velocity": {
         "task": "riskcontrol.tasks.rebuild_velocity",
         "schedule": timedelta(minutes=1),
@@ -180,6 +215,46 @@ CELERY_BEAT_SCHEDULE = {
         "task": "accounts.tasks.forget_ended_sessions",
         "schedule": timedelta(hours=1),
         "options": {"expires": 600},
+    },
+    "count-memberships": {
+        "task": "memberships.tasks.count_memberships",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
+    "renew-memberships": {
+        "task": "memberships.tasks.renew_memberships",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "advance-memberships": {
+        "task": "memberships.tasks.advance_memberships",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "send-membership-notices": {
+        "task": "memberships.tasks.send_membership_notices",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
+    "announce-charges": {
+        "task": "memberships.tasks.announce_charges",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 30},
+    },
+    "ask-google-play": {
+        "task": "memberships.tasks.ask_google_play",
+        "schedule": timedelta(seconds=3),
+        "options": {"expires": 3},
+    },
+    "look-at-store-purchases": {
+        "task": "memberships.tasks.look_at_store_purchases",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 30},
+    },
+    "move-sandbox-clocks": {
+        "task": "memberships.tasks.move_sandbox_clocks",
+        "schedule": timedelta(seconds=1),
+        "options": {"expires": 1},
     },
     "housekeeping": {"task": "paycore.tasks.housekeeping", "schedule": timedelta(hours=1), "options": {"expires": 600}},
 }
