@@ -10,6 +10,7 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 
 from accounts.models import User
+from memberships.invoices.checks import run_checks as run_membership_checks
 from merchants.models import Merchant
 from paycore import outbox
 from paycore.clock import database_now
@@ -135,5 +136,5 @@ def sync(payment_id: str) -> str:
 
 
 def assert_books_are_whole() -> None:
-    findings = run_checks()
+    findings = [*run_checks(), *run_membership_checks()]
     assert not findings, findings

@@ -292,12 +292,12 @@ def test_a_payment_says_what_and_how_and_nothing_else(
     assert where in pointers(problem) or ("/method" in pointers(problem) and body == {})
 
 
-@pytest.mark.parametrize("path", ["/refunds", "/checkout-sessions", "/membership/orders"])
+@pytest.mark.parametrize("path", ["/refunds", "/checkout-sessions", "/subscriptions"])
 @pytest.mark.parametrize("body", [{}, {"unknown": 1}, {"payment": 5, "order": [], "price": {}}, {"payment": "x" * 41}])
 def test_other_creations_are_as_strict(
     merchant_server: MerchantServer, app_user: AppUser, path: str, body: Any
 ) -> None:
-    caller = app_user if path == "/membership/orders" else merchant_server
+    caller = app_user if path == "/subscriptions" else merchant_server
     with nothing_changes():
         assert_refused(caller.post(path, body), 400, "validation_failed")
 

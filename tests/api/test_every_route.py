@@ -28,14 +28,19 @@ from payments.methods.services import remember_method
 from payments.orders.disputes.recording import record_dispute_notice
 from payments.orders.models import Evidence, Order, Payment
 from payments.orders.services import OrderDraft, create_order
+from payments.promotions.managing import BatchDraft, add_batch
 from payments.routing.models import GatewayAccount
 from payments.wallet.services import WithdrawalDraft, note_top_up, request_withdrawal
 from tests.actors import AppUser, MerchantServer, run_background
 from tests.api.conftest import Possessions
 from tests.api.row_counts import no_row_changes
+from tests.memberships.billing import bill_and_credit
+from tests.memberships.members import make_family
+from tests.memberships.stores.factories import make_store_purchase
 from tests.merchants.factories import make_merchant
 from tests.merchants.hooks import happen, listen
 from tests.merchants.leak_recipes import _document
+from tests.payments.promotions.factories import make_promotion
 from tests.payments.wallets import fill
 from tests.phone import Phone
 
@@ -44,26 +49,41 @@ pytestmark = pytest.mark.django_db
 # What a body names somebody else's object by: route, method → bodies. Each must end in "not there".
 BODIES: dict[tuple[str, str], list[str]] = {
     ("payments", "post"): ['{"order": "ORDER", "method": "card"}'],
+    ("store-transfers", "post"): ['{"purchase": "STOREPURCHASE"}'],
     ("refunds", "post"): ['{"payment": "PAYMENT", "reason": "x", "amount_minor": 1}'],
     ("checkout-sessions", "post"): ['{"order": "ORDER"}'],
+    ("usage", "post"): ['{"feature": "exports", "amount": 1, "user": "USER"}'],
+    ("usage-returns", "post"): ['{"feature": "exports", "amount": 1, "user": "USER"}'],
+    ("sandbox-clock-advance", "post"): ['{"by": {"days": 1}, "user": "USER"}'],
 }
 # What is sent to an address that names the object itself, where "{}" would be refused before the object is sought.
 PLAUSIBLE: dict[tuple[str, str], dict[str, Any]] = {
     ("webhook-endpoint", "patch"): {"description": "Taken over"},
     ("webhook-endpoint-replay", "post"): {"after": 0},
     ("merchant-application", "patch"): {"name": "Taken over"},
+    ("seats", "post"): {"email": "taken.over@example.com"},
+    ("promotion-codes", "post"): {"code": "TAKENOVER"},
+    ("promotion-batches", "post"): {"count": 1},
+    ("subscription-change", "post"): {"quantity": 1},
+    ("subscription-preview", "post"): {"quantity": 1},
+    ("subscription-collection", "post"): {"collected_by": "link"},
 }
 # Creates or changes what is the caller's own and takes no id of anybody's object.
 TAKES_NO_ID = {
     ("orders", "post"), ("webhook-endpoints", "post"), ("event-feed", "put"), ("me", "patch"), ("me_identity", "post"),
     ("me_consents", "post"), ("me_consents_withdraw", "post"), ("me_exports", "post"), ("me_close", "post"),
-    ("me_erasure", "post"), ("me_erasure", "delete"), ("me_password", "put"), ("membership-orders", "post"),
+    ("me_erasure", "post"), ("me_erasure", "delete"), ("me_password", "put"), ("subscriptions", "post"),
     ("merchant-applications", "post"), ("merchant-invitation-accept", "post"), ("payment-methods", "post"),
-    ("wallet-top-ups", "post"), ("wallet-withdrawals", "post"),
+    ("wallet-top-ups", "post"), ("wallet-withdrawals", "post"), ("gifts", "post"),
+    ("app-store-transactions", "post"), ("google-play-purchases", "post"), ("store-transfer-take", "post"),
+    ("redeem", "post"),
+    ("seat-accept", "post"), ("seat-leave", "post"), ("promotions", "post"), ("promotions-check", "post"),
+    ("subscriptions-preview", "post"),
 }  # fmt: skip
 # For everybody, or for a developer on one machine.
 PUBLIC = {"openapi", "swagger", "redoc", "plans", "consent_documents", "sandbox_messages", None}
 FILTERS = ("order", "payment", "refund", "merchant", "user", "status", "endpoint", "event", "object", "after", "cursor")
+FILTERS += ("subscription", "invoice", "batch", "code", "sold_by", "feature")
 
 
 @dataclass
@@ -76,7 +96,8 @@ class Foreign:
         return {one for ids in self.ids.values() for one in ids}
 
     def filled(self, text: str) -> str:
-        named = {"ORDER": "order_id", "PAYMENT": "payment_id", "REFUND": "refund_id", "MERCHANT": "merchant_id"}
+        named = {"STOREPURCHASE": "store_purchase_id", "USER": "user_id"}
+        named |= {"ORDER": "order_id", "PAYMENT": "payment_id", "REFUND": "refund_id", "MERCHANT": "merchant_id"}
         for word, name in named.items():
             text = text.replace(word, self.ids[name][0])
         return text
@@ -110,9 +131,13 @@ def foreign(account: GatewayAccount, others: Possessions, other_server: Merchant
     draft = make_merchant(status="draft")
     add_member(merchant=draft, user=eve.user, role="owner")
     exported = DataExport.objects.create(user=eve.user)
+    promotion = make_promotion(theirs)
+    invoice, note = bill_and_credit(eve.user)
+    family = make_family(eve.user)
     return Foreign(
         {
             "order_id": [others.order, own_order.id],
+            "user_id": [eve.user.id],
             "payment_id": [others.payment, others.held_payment, others.paid_payment],
             "refund_id": [others.refund],
             "dispute_id": [_dispute(account, others.paid_payment)],
@@ -122,11 +147,21 @@ def foreign(account: GatewayAccount, others: Possessions, other_server: Merchant
             "withdrawal_id": [withdrawal.id],
             "top_up_id": [top_up.id],
             "mandate_id": [card.mandates.get().id],
+            "plan": ["pln_of_nobody"],  # plans are everybody's
             "merchant_id": [draft.id, theirs.id],
             "document_id": [_document(draft).pk],
             "endpoint_id": [WebhookEndpoint.objects.get(merchant=theirs).pk],
             "event_id": [WebhookEvent.objects.filter(merchant=theirs)[0].pk],
             "delivery_id": [WebhookDelivery.objects.filter(merchant=theirs)[0].pk],
+            "promotion_id": [promotion.id],
+            "subscription_id": [family.subscription.id],
+            "seat_id": [family.seat.id],
+            "gift_id": [family.gift.id],
+            "promotion_code_id": [promotion.codes.get().id],
+            "invoice_id": [invoice.id],
+            "store_purchase_id": [make_store_purchase(eve.user).id],
+            "note_id": [note.id],
+            "code_batch_id": [add_batch(promotion.id, BatchDraft(1, requested_by="test")).id],
         }
     )
 

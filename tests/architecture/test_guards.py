@@ -12,6 +12,8 @@ from accounts.kyc.transitions import KYC_CASE_STATES
 from accounts.leaving.transitions import ERASURE_STATES
 from accounts.models import DataExport, Erasure, KycCase, User
 from accounts.personal_data.transitions import DATA_EXPORT_STATES
+from memberships import models as members
+from memberships import transitions as member_transitions
 from merchants.models import Merchant
 from merchants.transitions import MERCHANT_STATES
 from paycore.clock import database_now
@@ -25,6 +27,8 @@ from payments.methods.transitions import MANDATE, PAYMENT_METHOD
 from payments.orders import transitions
 from payments.orders.disputes.models import Dispute
 from payments.orders.models import Capture, Order, Payment, Refund
+from payments.promotions.models import CodeBatch, Promotion, Redemption
+from payments.promotions.transitions import CODE_BATCH, PROMOTION, REDEMPTION
 from payments.routing.models import GatewayAccount, RoutingRuleSet, RoutingTrial
 from payments.routing.transitions import RULE_SET, TRIAL
 from payments.wallet import transitions as wallet_transitions
@@ -52,7 +56,11 @@ from reconciliation.transitions import (
 )
 from tests.actors import MerchantServer, run_background
 from tests.architecture.sources import APPS, ROOT
+from tests.memberships.billing import fill_guarded_tables
+from tests.memberships.joining import fill_member_tables
+from tests.memberships.stores.factories import make_store_purchase
 from tests.merchants.factories import make_user
+from tests.payments.promotions.factories import make_promotion
 from tests.payments.wallets import fill
 
 TABLES: dict[type[models.Model], StateTable] = {
@@ -65,6 +73,9 @@ TABLES: dict[type[models.Model], StateTable] = {
     RoutingTrial: TRIAL,
     PaymentMethod: PAYMENT_METHOD,
     Mandate: MANDATE,
+    Promotion: PROMOTION,
+    CodeBatch: CODE_BATCH,
+    Redemption: REDEMPTION,
     Wallet: wallet_transitions.WALLET,
     WalletTopUp: wallet_transitions.TOP_UP,
     WalletWithdrawal: wallet_transitions.WITHDRAWAL,
@@ -76,6 +87,20 @@ TABLES: dict[type[models.Model], StateTable] = {
     BankDecision: BANK_DECISION,
     Payout: PAYOUT,
     PayoutBatch: PAYOUT_BATCH,
+    members.Subscription: member_transitions.SUBSCRIPTION,
+    members.Period: member_transitions.PERIOD,
+    members.Invoice: member_transitions.INVOICE,
+    members.PriceChange: member_transitions.PRICE_CHANGE,
+    members.PriceMove: member_transitions.PRICE_MOVE,
+    members.Seat: member_transitions.SEAT,
+    members.Gift: member_transitions.GIFT,
+    members.CodeBatch: member_transitions.CODE_BATCH,
+    members.ClockAdvance: member_transitions.CLOCK_ADVANCE,
+    members.MemberAction: member_transitions.MEMBER_ACTION,
+    members.MemberActionItem: member_transitions.MEMBER_ACTION_ITEM,
+    members.InvoiceVoiding: member_transitions.INVOICE_VOIDING,
+    members.Dunning: member_transitions.DUNNING,
+    members.ChargeNotice: member_transitions.CHARGE_NOTICE,
     Merchant: MERCHANT_STATES,
     KycCase: KYC_CASE_STATES,
     DataExport: DATA_EXPORT_STATES,
@@ -88,6 +113,11 @@ APPEND_ONLY = (
     "payments_evidence",
     "payments_ledgerseal",
     "payments_walletoperation",
+    "payments_fundingentry",
+    "memberships_creditnote",
+    "memberships_subscriptionchange",
+    "memberships_storenotice",
+    "memberships_revenuerecognition",
 )
 NEVER_DELETED = (
     "payments_order",
@@ -98,6 +128,22 @@ NEVER_DELETED = (
     "payments_ledgeraccount",
     "payments_wallet",
     "payments_walletwithdrawal",
+    "payments_promotion",
+    "payments_promotioncode",
+    "payments_redemption",
+    "memberships_invoice",
+    "memberships_subscription",
+    "memberships_period",
+    "memberships_planchange",
+    "memberships_pause",
+    "memberships_invoicevoiding",
+    "memberships_revenueschedule",
+    "memberships_taxrate",
+    "memberships_storeaccount",
+    "memberships_storepurchase",
+    "memberships_storetransaction",
+    "memberships_storetoken",
+    "memberships_storetransfer",
     "merchants_merchant",
 )
 
@@ -163,11 +209,17 @@ def rows(merchant_server: MerchantServer, account: GatewayAccount) -> dict[str, 
         merchant_id=merchant_server.merchant.id,
         consent=consent_as_row({"text_version": "1", "language": "en"}, device=Device(), now=database_now()),
     )
+    make_promotion(None)  # at the platform's cost
+    merchant_server.paid_order(promotion_code="WELCOME20")
+    run_background()
     wallet = fill(make_user().pk, Money(5_000, "EUR"))
     User.objects.filter(pk=wallet.user_id).update(kyc_level=1)
     request_withdrawal(
         WithdrawalDraft(wallet.user_id, Money(1_000, "EUR"), iban="DE89370400440532013000", holder="Ada")
     )
+    fill_guarded_tables(make_user())
+    fill_member_tables(make_user())
+    make_store_purchase(make_user())
     return {"order": order["id"], "payment": payment["id"]}
 
 

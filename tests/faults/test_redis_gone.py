@@ -37,9 +37,14 @@ class OwnRedis:
         assert found is not None
         [program] = Path(next(iter(found.submodule_search_locations or ()))).glob("_binaries/*/valkey-server")
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-        self._process = subprocess.Popen([str(program), *options], stdout=subprocess.DEVNULL)
+        self._command = [str(program), *options]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.client = redis.Redis.from_url(self.url)
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Empty, at the same address."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         self._wait_until(self._answers, otherwise="Redis did not start")
 
     def _answers(self) -> bool:

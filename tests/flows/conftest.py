@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from memberships.models import Plan, Price
+from memberships.models import Price
 from merchants.models import Merchant
 from payments.gateways.sandbox.provider.core import SandboxProvider
 from payments.gateways.sandbox.transport import SandboxTransport
 from payments.routing import connections
 from payments.routing.models import GatewayAccount
 from tests.conftest import SANDBOX_SECRET
+from tests.memberships.factories import make_catalogue
 
 
 @dataclass
@@ -62,12 +63,4 @@ def second_account(account: GatewayAccount, second_provider: SandboxProvider) ->
 @pytest.fixture
 def premium_price(platform: Merchant) -> Price:
     """Free, Premium and Platinum on sale; the price of Premium."""
-    Plan.objects.create(code="free", name_en="Free", name_zh="免费版", rank=0, features={"exports": 3})
-    premium = Plan.objects.create(
-        code="premium", name_en="Premium", name_zh="高级版", rank=1, features={"exports": 100, "support": None}
-    )
-    platinum = Plan.objects.create(
-        code="platinum", name_en="Platinum", name_zh="白金版", rank=2, features={"exports": None, "support": None}
-    )
-    Price.objects.create(plan=platinum, currency="USD", amount_minor=4999)
-    return Price.objects.create(plan=premium, currency="USD", amount_minor=1999)
+    return make_catalogue()

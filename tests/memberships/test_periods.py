@@ -1,97 +1,109 @@
-"""What the database keeps true about plans, prices and periods."""
+"""What the database keeps true about subscriptions, periods and prices, whoever writes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from dateutil.relativedelta import relativedelta
 from django.db import DatabaseError, IntegrityError, transaction
 
-from memberships.models import Period, Plan, Price, Purchase
-from memberships.queries import membership_of, paid_until
-from memberships.services import activate_purchase, buy_membership, revoke_purchase
-from payments.orders.models import Order
+from memberships.catalogue.known import newest_version
+from memberships.models import Period, Price, Subscription
+from merchants.models import Merchant
+from paycore.clock import database_now
 from tests.accounts.factories import UserFactory
-from tests.flows.conftest import premium_price  # noqa: F401 a fixture
+from tests.memberships.factories import make_catalogue
+from tests.memberships.members import make_member
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 
 
-def bought(user: Any, price: Price) -> Order:
-    return buy_membership(user, price_id=price.id)
+@pytest.fixture
+def price(platform: Merchant) -> Price:
+    return make_catalogue()
 
 
-def test_periods_of_one_plan_cannot_overlap(premium_price: Price) -> None:  # noqa: F811
-    user = UserFactory()
-    first, second = bought(user, premium_price), bought(user, premium_price)
-    period = activate_purchase(first.id)
-    assert period is not None
-    with pytest.raises(IntegrityError, match="period_no_overlap"), transaction.atomic():
-        Period.objects.create(
-            user=user, plan=premium_price.plan, purchase=Purchase.objects.get(order=second),
-            starts_at=period.ends_at - DAY, ends_at=period.ends_at + DAY,
-        )  # fmt: skip
+@pytest.fixture
+def member(price: Price) -> Subscription:
+    return make_member(UserFactory(), price)
 
 
-def test_a_revoked_period_makes_room_again(premium_price: Price) -> None:  # noqa: F811
-    user = UserFactory()
-    first, second = bought(user, premium_price), bought(user, premium_price)
-    activate_purchase(first.id)
-    revoked = revoke_purchase(first.id)
-    again = activate_purchase(second.id)
-    assert revoked is not None
-    assert again is not None
-    assert again.starts_at < revoked.ends_at
-    assert revoke_purchase(first.id) is None
+def add_period(member: Subscription, **more: Any) -> Period:
+    running = member.periods.get(number=1)
+    fields = {
+        "number": 2, "status": "paid", "starts_at": running.ends_at, "ends_at": running.ends_at + 30 * DAY,
+        "plan_version": newest_version(member.plan_id), "price_id": member.price_id,
+    }  # fmt: skip
+    return Period.objects.create(subscription=member, **{**fields, **more})
 
 
-def test_months_bought_ahead_follow_each_other(premium_price: Price) -> None:  # noqa: F811
-    user = UserFactory()
-    periods = [activate_purchase(bought(user, premium_price).id) for _month in range(3)]
-    spans = [(period.starts_at, period.ends_at) for period in periods if period]
-    assert [start for start, _end in spans[1:]] == [end for _start, end in spans[:-1]]
-    assert all(end == start + relativedelta(months=1) for start, end in spans)
-    assert paid_until(user, plan=premium_price.plan, now=spans[0][0]) == spans[-1][1]
+def test_periods_that_count_cannot_overlap(member: Subscription) -> None:
+    running = member.periods.get()
+    with pytest.raises(IntegrityError, match="period_no_two_at_once"), transaction.atomic():
+        add_period(member, starts_at=running.ends_at - timedelta(microseconds=1))
+    add_period(member)
 
 
-def test_a_month_from_the_last_of_january_ends_in_february() -> None:
-    assert datetime(2026, 1, 31, tzinfo=UTC) + relativedelta(months=1) == datetime(2026, 2, 28, tzinfo=UTC)
+def test_a_revoked_period_makes_room_again(member: Subscription) -> None:
+    Period.objects.update(status="revoked")
+    running = member.periods.get()
+    assert add_period(member, starts_at=running.starts_at, ends_at=running.ends_at).number == 2
 
 
-def test_a_period_ends_at_its_end(premium_price: Price) -> None:  # noqa: F811
-    user = UserFactory()
-    period = activate_purchase(bought(user, premium_price).id)
-    assert period is not None
-    assert membership_of(user, now=period.ends_at - timedelta(microseconds=1)).period == period
-    ended = membership_of(user, now=period.ends_at)
-    assert ended.period is None
-    assert ended.plan is not None
-    assert ended.plan.code == "free"
+def test_a_number_is_used_once(member: Subscription) -> None:
+    with pytest.raises(IntegrityError, match="period_once"), transaction.atomic():
+        add_period(member, number=1)
 
 
-def test_an_order_that_bought_nothing_activates_nothing(premium_price: Price) -> None:  # noqa: F811
-    assert activate_purchase("ord_of_a_merchant") is None
-    assert revoke_purchase("ord_of_a_merchant") is None
-    assert Period.objects.count() == 0
+def test_one_period_waits_for_money_at_a_time(member: Subscription) -> None:
+    first = add_period(member, status="open")
+    with pytest.raises(IntegrityError, match="period_one_open"), transaction.atomic():
+        add_period(member, number=3, status="open", starts_at=first.ends_at, ends_at=first.ends_at + DAY)
 
 
-def test_what_a_price_says_never_changes(premium_price: Price) -> None:  # noqa: F811
+@pytest.mark.parametrize("days", [0, -1])
+def test_a_period_runs_forward(member: Subscription, days: int) -> None:
+    end = member.periods.get().ends_at
+    with pytest.raises((IntegrityError, DatabaseError)), transaction.atomic():
+        add_period(member, ends_at=end + days * DAY)
+
+
+@pytest.mark.parametrize(("before", "after"), [("paid", "void"), ("paid", "open"), ("revoked", "paid")])
+def test_a_period_moves_by_its_table(member: Subscription, before: str, after: str) -> None:
+    if before == "revoked":
+        Period.objects.update(status="revoked")
+    with pytest.raises(DatabaseError, match=r"[Tt]ransition"), transaction.atomic():
+        Period.objects.update(status=after)
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ({"quantity": 0}, "subscription_bounded"),
+        ({"quantity": 10_001}, "subscription_bounded"),
+        ({"credit_minor": -1}, "subscription_bounded"),
+        ({"due_at": None}, "subscription_live_is_looked_at"),
+        ({"currency": ""}, "subscription_web_has_price"),
+        ({"price": None}, "subscription_web_has_price"),
+        ({"status": "ended"}, "subscription_ended_rests"),
+    ],
+)
+def test_a_subscriptions_row_is_bounded(member: Subscription, change: dict[str, Any], constraint: str) -> None:
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Subscription.objects.filter(id=member.id).update(**change)
+
+
+def test_what_ended_stays_ended(member: Subscription) -> None:
+    now = database_now()
+    Subscription.objects.filter(id=member.id).update(status="ended", ended_at=now, due_at=None, notice_at=None)
+    with pytest.raises(DatabaseError, match=r"[Tt]ransition"), transaction.atomic():
+        Subscription.objects.filter(id=member.id).update(status="active", due_at=now)
+
+
+def test_what_a_price_says_never_changes(price: Price) -> None:
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
-        Price.objects.filter(id=premium_price.id).update(amount_minor=1)
-    with pytest.raises(IntegrityError, match="price_one_active_per_currency"), transaction.atomic():
-        Price.objects.create(plan=premium_price.plan, currency="USD", amount_minor=2999)
-    Price.objects.filter(id=premium_price.id).update(is_active=False)
-    Price.objects.create(plan=premium_price.plan, currency="USD", amount_minor=2999)
-
-
-def test_who_bought_keeps_the_price_that_was_bought(premium_price: Price) -> None:  # noqa: F811
-    order = bought(UserFactory(), premium_price)
-    Price.objects.filter(id=premium_price.id).update(is_active=False)
-    assert Purchase.objects.get(order=order).price == premium_price
-    assert activate_purchase(order.id) is not None
-
-
-def test_there_is_one_plan_of_a_rank(premium_price: Price) -> None:  # noqa: F811
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Plan.objects.create(code="other", name_en="x", name_zh="x", rank=0)
+        Price.objects.filter(id=price.id).update(amount_minor=1)
+    with pytest.raises(IntegrityError, match="price_one_active_per_interval"), transaction.atomic():
+        Price.objects.create(plan=price.plan, currency="USD", amount_minor=2999)
+    Price.objects.filter(id=price.id).update(is_active=False)
+    Price.objects.create(plan=price.plan, currency="USD", amount_minor=2999)

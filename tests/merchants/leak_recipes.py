@@ -28,10 +28,13 @@ from payments.orders.disputes.answering import add_file, write_texts
 from payments.orders.disputes.models import DisputeFile
 from payments.orders.disputes.recording import record_dispute_notice
 from payments.orders.models import Evidence, Order, Payment, Refund
+from payments.promotions.managing import BatchDraft, add_batch, advance_batch
+from payments.promotions.models import PromotionCode
 from payments.routing.models import GatewayAccount
 from tests.actors import MerchantServer
 from tests.merchants.factories import make_secret
 from tests.merchants.hooks import happen, listen
+from tests.payments.promotions.factories import make_promotion, purchase, take_once
 
 MARK = "zyxwv"
 
@@ -133,6 +136,24 @@ def _webhook_delivery(merchant: Merchant) -> Model:
     return WebhookDelivery.objects.filter(event=_webhook_event(merchant))[0]
 
 
+def _promotion(merchant: Merchant) -> Model:
+    return make_promotion(merchant, word(merchant), title=f"Title of {word(merchant)}")
+
+
+def _promotion_code(merchant: Merchant) -> Model:
+    return PromotionCode.objects.get(promotion=_promotion(merchant))
+
+
+def _code_batch(merchant: Merchant) -> Model:
+    batch = add_batch(_promotion(merchant).pk, BatchDraft(1, requested_by="test", note=f"Note of {word(merchant)}"))
+    return advance_batch(batch.id)
+
+
+def _redemption(merchant: Merchant) -> Model:
+    code: Any = _promotion_code(merchant)
+    return take_once(code.code, purchase(merchant, kind="order"), f"ord_{word(merchant)}")
+
+
 RECIPES: dict[str, Callable[[Merchant], Any]] = {
     "merchants.merchant": lambda merchant: merchant,
     "merchants.merchantmember": _member,
@@ -146,6 +167,10 @@ RECIPES: dict[str, Callable[[Merchant], Any]] = {
     "payments.payment": _payment,
     "payments.refund": _refund,
     "payments.dispute": _dispute,
+    "payments.promotion": _promotion,
+    "payments.promotioncode": _promotion_code,
+    "payments.codebatch": _code_batch,
+    "payments.redemption": _redemption,
 }
 
 # The second id in an address such as ``<object_id>/link/<session_id>/``, of something that belongs to the row.
@@ -165,6 +190,8 @@ EVERYTHING = {
     "url": "https://eve.example/hook",
     "address": "https://eve.example/hook",
     "keep_hours": "1",
+    "code": "TAKENOVER",
+    "count": "1",
     "valid_hours": "1",
     "major": "1.00",
     "nonce": "leak",

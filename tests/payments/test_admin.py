@@ -18,6 +18,7 @@ from payments.ledger.queries import balance_of
 from payments.orders.models import Capture, Evidence, Order, Payment, Refund
 from payments.orders.refunds import RefundOrder, request_refund
 from payments.orders.services import cancel_order
+from payments.promotions.models import Promotion
 from payments.routing.models import GatewayAccount, RoutingRule, RoutingRuleSet
 from payments.webhooks.models import WebhookReceipt
 from riskcontrol.models import Case
@@ -120,7 +121,7 @@ def test_every_row_has_a_page_that_cannot_be_edited_or_deleted(
 
 
 def test_nothing_about_money_can_be_added_or_deleted_by_anybody(ops: Client) -> None:
-    writable = {GatewayAccount, RoutingRuleSet, RoutingRule}  # where money goes, not the money
+    writable = {GatewayAccount, RoutingRuleSet, RoutingRule, Promotion}  # what decides about money, not the money
     for model, admin in ops_site._registry.items():
         if model._meta.app_label == "payments":
             base = f"ops:payments_{model._meta.model_name}"

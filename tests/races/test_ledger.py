@@ -40,7 +40,7 @@ def test_first_postings_to_new_accounts_in_opposite_directions_never_deadlock(cr
 def test_a_wallet_spent_by_many_at_once_never_goes_below_zero(crew: Crew, tally: Tally) -> None:
     def spend(wallet: str) -> str:
         try:
-            return move((wallet, "revenue:membership"), minor=60)
+            return move((wallet, "revenue:fees"), minor=60)
         except IntegrityError:
             return "refused"
 

@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 # One sentence of each act: every app takes part in the story.
 TOLD = (
-    "Premium has ended; she is on the free plan again",
+    "The period is over, and nothing more was charged: she is on the free plan again",
     "Eve has got hold of his link: it opens nothing for her",
     "it speaks for Cleo's Books",
     "signature verified: order.paid",
