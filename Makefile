@@ -30,16 +30,16 @@ logs: ## follow the logs of `make run`
 	@tail -n 20 -F "$(STATE)"/logs/*.log
 
 test: $(VENV)/.dev-installed ## run the whole suite (ARGS='-k order' to choose, WORKERS=4 for more processes)
-	@$(EMBEDDED) --state "$(STATE)/test" exec -- \
+	@$(EMBEDDED) --state "$(STATE)/test" exec --throwaway -- \
 		$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not faults" -rs $(ARGS)
 
 test-faults: $(VENV)/.dev-installed ## run the deep grid of crashes and misbehaving gateways
-	@$(EMBEDDED) --state "$(STATE)/test" exec -- \
+	@$(EMBEDDED) --state "$(STATE)/test" exec --throwaway -- \
 		$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m faults -rs $(ARGS)
 
-simulation: $(VENV)/.dev-installed ## live 400 days of memberships twice (SIMULATION_MEMBERS=10000, hours; SIMULATION_DAYS=400)
-	@SIMULATION_MEMBERS=$${SIMULATION_MEMBERS:-10000} $(EMBEDDED) --state "$(STATE)/test" exec -- \
-		$(BIN)/python -m pytest -q -s tests/faults/test_memberships.py $(ARGS)
+simulation: $(VENV)/.dev-installed ## live 400 days of memberships twice, on two cores (SIMULATION_MEMBERS=10000, hours; SIMULATION_DAYS=400)
+	@SIMULATION_MEMBERS=$${SIMULATION_MEMBERS:-10000} $(EMBEDDED) --state "$(STATE)/test" exec --throwaway -- \
+		$(BIN)/python -m pytest -q -s -n 2 tests/faults/test_memberships.py $(ARGS)
 
 counterparts: ## install other people's implementations of the providers' protocols, which some tests need (Node.js, npm)
 	@cd tests/counterparts && npm ci --no-progress --loglevel=error

@@ -8,8 +8,9 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.utils import translation
+from pytest_django import DjangoDbBlocker
 
 from merchants.models import Merchant
 from merchants.services import create_api_key
@@ -19,6 +20,8 @@ from payments.gateways.sandbox.transport import SandboxTransport
 from payments.routing import connections
 from payments.routing.models import GatewayAccount
 from tests.actors import AppUser, MerchantServer
+from tests.databases import drop_test_database, make_test_database
+from tests.emptying import empty_after_test
 from tests.phone import mark_both_steps
 
 SANDBOX_SECRET = "the sandbox's secret"
@@ -29,6 +32,23 @@ def _own_redis_database() -> None:
     """Parallel workers share one server but not one database."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     settings.REDIS_URL = f"{settings.REDIS_URL.rstrip('/').rsplit('/', 1)[0]}/{int(worker) + 1}"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_keepdb: bool,
+) -> Iterator[None]:
+    """In place of pytest-django's, which migrates anew in every process of every run."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_after_test)
+        before = make_test_database()
+        with django_db_blocker.block():
+            yield
+        if not django_db_keepdb:
+            drop_test_database(then=before)
 
 
 @pytest.fixture(autouse=True)

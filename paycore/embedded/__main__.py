@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.attach:
             found = {**os.environ, **running_environment(folder)}
             return run_command(command, environment=found, shutdown=shutdown, servers=None)
-        return _execute(command, folder=folder, shutdown=shutdown)
+        return _execute(command, folder=folder, shutdown=shutdown, is_throwaway=options.throwaway)
     except StopRequested as stop:
         say(str(stop))
         return 130
@@ -41,11 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _execute(command: Sequence[str], *, folder: Path, shutdown: Shutdown) -> int:
+def _execute(command: Sequence[str], *, folder: Path, shutdown: Shutdown, is_throwaway: bool) -> int:
     state = open_free_state(folder, shutdown=shutdown)
     try:
         defaults = {"PAYCORE_ENV": "test"}
-        with serving(state, shutdown=shutdown, given=os.environ, defaults=defaults) as servers:
+        with serving(
+            state,
+            shutdown=shutdown,
+            given=os.environ,
+            defaults=defaults,
+            outlives_the_machine=not is_throwaway,
+        ) as servers:
             return run_command(command, environment=servers.environment, shutdown=shutdown, servers=servers)
     finally:
         state.close()
@@ -59,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("run", help="PostgreSQL, Redis, and everything paycore is made of, until Ctrl-C")
     execute = actions.add_parser("exec", help="PostgreSQL and Redis around one command")
     execute.add_argument("--attach", action="store_true", help="use what already runs on the state folder")
+    execute.add_argument(
+        "--throwaway", action="store_true", help="do not wait for the disk: if the machine goes down, delete the folder"
+    )
     execute.add_argument("command", nargs=argparse.REMAINDER)
     return parser
 

@@ -33,13 +33,18 @@ _SETTINGS = {
     "synchronous_commit": "on",
     "logging_collector": "off",
 }
+# What a killed server leaves is whole all the same: only a machine that goes down loses it.
+_WITHOUT_WAITING_FOR_THE_DISK = {"fsync": "off", "full_page_writes": "off"}
 
 
 class Postgres:
     """One database cluster in the state folder."""
 
-    def __init__(self, *, state: State, password: str, watchdog: Watchdog, shutdown: Shutdown) -> None:
+    def __init__(
+        self, *, state: State, password: str, watchdog: Watchdog, shutdown: Shutdown, outlives_the_machine: bool
+    ) -> None:
         self._state, self._password, self._watchdog, self._shutdown = state, password, watchdog, shutdown
+        self._settings = _SETTINGS | ({} if outlives_the_machine else _WITHOUT_WAITING_FOR_THE_DISK)
         self._identity = choose_identity(package=_package(), state=state.folder)
         self._data = self._identity.home / "postgres"
         self._log = state.logs / "postgres.log"
@@ -80,7 +85,7 @@ class Postgres:
     def _launch(self) -> Child:
         if not self._was_ready:  # later starts keep the address that other programs already know
             self.port = self._state.stable_port("postgres")
-        settings = [f"-c{name}={value}" for name, value in {**_SETTINGS, "port": str(self.port)}.items()]
+        settings = [f"-c{name}={value}" for name, value in {**self._settings, "port": str(self.port)}.items()]
         child = Child(
             program=Program(
                 name="postgres",

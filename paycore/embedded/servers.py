@@ -44,7 +44,12 @@ _GIVEN = ("DATABASE_URL", "REDIS_URL", "PORT")
 
 @contextmanager
 def serving(
-    state: State, *, shutdown: Shutdown, given: Mapping[str, str], defaults: Mapping[str, str]
+    state: State,
+    *,
+    shutdown: Shutdown,
+    given: Mapping[str, str],
+    defaults: Mapping[str, str],
+    outlives_the_machine: bool = True,
 ) -> Iterator[Servers]:
     """Start what the given environment does not already name, and stop it in the end, PostgreSQL last."""
     state.logs.mkdir(mode=0o700, exist_ok=True)
@@ -58,7 +63,11 @@ def serving(
     try:
         if not given.get("DATABASE_URL"):
             postgres = Postgres(
-                state=state, password=secrets["postgres_password"], watchdog=watchdog, shutdown=shutdown
+                state=state,
+                password=secrets["postgres_password"],
+                watchdog=watchdog,
+                shutdown=shutdown,
+                outlives_the_machine=outlives_the_machine,
             )
             servers.start("postgres", "PostgreSQL", postgres.start)
             environment["DATABASE_URL"] = postgres.url

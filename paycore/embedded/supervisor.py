@@ -16,7 +16,7 @@ from paycore.embedded.services import preparations, services
 from paycore.embedded.shutdown import Shutdown
 from paycore.embedded.state import is_port_free, open_state
 
-_READY_SECONDS = 120.0
+_READY_SECONDS = 300.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 _MOST_EARLY_FAILURES = 4
