@@ -9,10 +9,12 @@ from datetime import timedelta
 
 from django.db import connection, models
 
+# statement_timestamp() is stable within the statement: the index is read up to now. clock_timestamp() may differ from
+# row to row, so everything that waits would be read.
 # Materialized: a planner that joins the other way round would run a plain sub-query, and its LIMIT, once per row.
 _CLAIM = """
     WITH due AS MATERIALIZED (
-        SELECT id FROM {table} WHERE {condition} AND next_attempt_at <= clock_timestamp()
+        SELECT id FROM {table} WHERE {condition} AND next_attempt_at <= statement_timestamp()
         ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE {table} AS claimed SET next_attempt_at = clock_timestamp() + make_interval(secs => %s)

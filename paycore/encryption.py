@@ -198,13 +198,16 @@ class EncryptedTextField(_SealedField):
         return plaintext.decode()
 
 
+_as_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 class EncryptedJSONField(_SealedField):
     """A JSON value that the database holds sealed (AES-256-GCM, AAD ``table.column``)."""
 
     form_class = forms.JSONField
 
     def to_bytes(self, value: Any) -> bytes:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        return _as_json(value).encode()
 
     def from_bytes(self, plaintext: bytes) -> Any:
         return json.loads(plaintext)

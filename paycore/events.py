@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from django.db import transaction
-from structlog.contextvars import get_contextvars
 
 from paycore import bell
 from paycore.database import call_function
+from paycore.logs import current_request_id
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,5 @@ def as_row(event: Event) -> dict[str, Any]:
         "object_id": event.object_id,
         "payload": vars(event),
         "handlers": [name for name, subscription in _handlers.get(event.name, {}).items() if subscription.when(event)],
-        "request_id": current_request_id(),
+        "request_id": current_request_id()[:64],
     }
-
-
-def current_request_id() -> str:
-    return str(get_contextvars().get("request_id", ""))[:64]

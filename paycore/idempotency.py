@@ -144,7 +144,7 @@ def purge(*, older_than_days: int = 7) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM paycore_idempotencykey WHERE response_status IS NOT NULL"
-            " AND created_at < clock_timestamp() - make_interval(days => %s)",
+            " AND created_at < statement_timestamp() - make_interval(days => %s)",
             [older_than_days],
         )
         return int(cursor.rowcount)

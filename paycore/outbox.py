@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 _CLAIM = """
     WITH due AS MATERIALIZED (
         SELECT id FROM paycore_outboxmessage
-        WHERE status = 'pending' AND next_attempt_at <= clock_timestamp() AND attempts < %(max)s
+        WHERE status = 'pending' AND next_attempt_at <= statement_timestamp() AND attempts < %(max)s
         ORDER BY next_attempt_at, id
         FOR UPDATE SKIP LOCKED LIMIT %(limit)s
     )

@@ -8,8 +8,7 @@ from django.db import connection
 
 from accounts.models import User
 from memberships.models import Period, Plan, PlanVersion, Price, Subscription, Tier
-from memberships.renewals.collecting import collect
-from memberships.renewals.opening import open_due_periods
+from memberships.renewals.stepping import renew_due
 from merchants.models import Merchant
 from paycore.clock import database_now
 from payments.gateways.contract import Outcome, PaymentResult
@@ -135,17 +134,13 @@ class Club:
 
 
 def renew(count: int) -> None:
-    """What the worker's task does, until ``count`` are renewed."""
+    """The worker's own task, until ``count`` were looked at."""
     done = 0
     while done < count:
-        opened = open_due_periods(limit=BATCH)
-        if opened.broken or not opened.to_collect:
-            raise SystemExit(f"{done} of {count} renewed, then {opened}")
-        collected = collect(opened.to_collect, nows=opened.nows)
-        settled = sum(outcome == "settled" for outcome in collected.outcomes.values())
-        if settled != len(opened.to_collect):
-            raise SystemExit(f"{settled} of {len(opened.to_collect)} settled: {set(collected.outcomes.values())}")
-        done += settled
+        seen = renew_due(limit=BATCH)
+        if not seen:
+            raise SystemExit(f"{done} of {count} were due")
+        done += seen
 
 
 def require_renewed(count: int, *, since: datetime) -> None:

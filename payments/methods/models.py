@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from paycore.bulk import ReadInBulk
 from paycore.encryption import EncryptedTextField
 from paycore.identifiers import PrefixedIdField
 from paycore.money import Money
@@ -39,7 +40,7 @@ class GatewayCustomer(models.Model):
         return self.reference
 
 
-class PaymentMethod(models.Model):
+class PaymentMethod(ReadInBulk):
     """One saved method of one user at one gateway account. ``id`` is our number for it at the gateway."""
 
     class Status(models.TextChoices):
@@ -129,7 +130,7 @@ class PaymentMethod(models.Model):
         return self.id
 
 
-class Mandate(models.Model):
+class Mandate(ReadInBulk):
     """What a payer agreed that may be taken unasked: when, from which device, by which text. Required for every charge
     that nobody is there to confirm."""
 

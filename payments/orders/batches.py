@@ -6,8 +6,9 @@ they said. A process that dies leaves rows that say what to ask. The number of a
 the same attempt made again (twice, by two workers, after a backup was restored) is the same request to the gateway.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from django.conf import settings
 
 from merchants.queries import may_sell
 from paycore import bell, http, metrics
+from paycore.bulk import new_row
 from paycore.clock import database_now
 from paycore.identifiers import derived_id
 from payments.errors import MethodNotAvailable, OrderHasExpired, OrderNotOpen, PaymentInProgress
@@ -53,6 +55,8 @@ class UnaskedCharge:
     attempt: int
     method: PaymentMethod | None
     at: datetime
+    order: Order | None = None
+    """Where it was read just now. That it is open still is seen when the payment is begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,9 @@ def _charge(charges: Sequence[UnaskedCharge]) -> list[Charged]:
 
 def _prepare(charges: Sequence[UnaskedCharge]) -> tuple[list[_Intent], dict[str, Charged]]:
     """Intents not yet stored, and what is refused before anything is written."""
-    orders = Order.objects.in_bulk([charge.order_id for charge in charges])
+    orders = {charge.order_id: charge.order for charge in charges if charge.order}
+    unread = [charge.order_id for charge in charges if charge.order is None]
+    orders |= Order.objects.in_bulk(unread) if unread else {}
     mandates = _mandates(charges)
     blocked = blocked_values(ListEntry.Kind.USER, {order.user_id for order in orders.values() if order.user_id})
     now = database_now()
@@ -189,19 +195,20 @@ def _payment(
     charge: UnaskedCharge, order: Order, instruction: PayInstruction, route: Route, *, now: datetime
 ) -> Payment:
     account = route.accounts[0]
-    payment = Payment(
+    payment = new_row(
+        Payment,
         id=derived_id("pay", min(charge.at, now), order.id, charge.attempt),
-        order=order,
         gateway_account_id=account.id,
         method=instruction.method,
         status=Payment.Status.SUBMITTING,
         currency=order.currency,
         amount_minor=order.amount_minor,
-        payment_method=charge.method,
+        payment_method_id=charge.method.id if charge.method else None,
         is_off_session=instruction.is_off_session,
         request_options=options_to_keep(order, account, instruction),
         routing=route.trace | {"account": account.id},
     )
+    payment.order = order
     if charge.method and charge.method.token:
         payment.saved_token = SavedToken(charge.method.token, customer_reference=charge.method.customer_reference)
     return payment
@@ -209,8 +216,10 @@ def _payment(
 
 def _begin(intents: Sequence[_Intent]) -> dict[str, Charged]:
     """tx 1; what was not begun, and why. Accounts with quotas take theirs one by one, each in its own transaction."""
-    limited = [intent for intent in intents if quotas_taken(intent.account, intent.order.amount)]
-    free = [intent for intent in intents if intent not in limited]
+    limited: list[_Intent] = []
+    free: list[_Intent] = []
+    for intent in intents:
+        (limited if quotas_taken(intent.account, intent.order.amount) else free).append(intent)
     not_begun: dict[str, Charged] = {}
     if free:
         answer = statements.begin_many([intent.payment for intent in free], first_query_seconds=FIRST_QUERY_SECONDS)
@@ -261,13 +270,29 @@ def _begin_limited(intent: _Intent) -> str:
 def _ask_all(intents: Sequence[_Intent]) -> list[Answer]:
     """Over the network several at once; providers of this process (the wallet) one after the other, for they use this
     thread's connection to the database."""
-    pool = ThreadPoolExecutor(max_workers=settings.PAYCORE_CHARGES_AT_ONCE, thread_name_prefix="charge")
-    with pool:
-        asked: list[Future[Answer] | None] = [
-            None if intent.account.base_url.startswith("inprocess://") else pool.submit(_ask, intent)
-            for intent in intents
-        ]
-        return [future.result() if future else _ask(intent) for intent, future in zip(intents, asked, strict=True)]
+    near: list[_Intent] = []
+    far: list[_Intent] = []
+    for intent in intents:
+        (near if intent.account.base_url.startswith("inprocess://") else far).append(intent)
+    answers: dict[str, Answer] = {}
+    waiting = deque(far)
+    workers = min(settings.PAYCORE_CHARGES_AT_ONCE, len(far))
+    with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="charge") as pool:
+        asking = [pool.submit(_ask_waiting, waiting, answers) for _number in range(workers)]
+        answers |= {intent.payment.id: _ask(intent) for intent in near}
+        for one in asking:
+            one.result()
+    return [answers[intent.payment.id] for intent in intents]
+
+
+def _ask_waiting(waiting: "deque[_Intent]", answers: dict[str, Answer]) -> None:
+    """One after the other, until none waits: several threads share ``waiting``, which costs less than a future each."""
+    while True:
+        try:
+            intent = waiting.popleft()
+        except IndexError:
+            return
+        answers[intent.payment.id] = _ask(intent)
 
 
 def _ask(intent: _Intent) -> Answer:

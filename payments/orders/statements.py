@@ -154,14 +154,12 @@ def _key_as_row(key: Key) -> dict[str, Any]:
 
 def _row(instance: Order | Payment, columns: list[str]) -> dict[str, Any]:
     values = instance.__dict__
-    return {column: _plain(values.get(column)) for column in columns}
+    return {column: values.get(column) for column in columns}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value if not hasattr(value, "resolve_expression") else None
+    """Of what JSON does not know: a time, or a default that is left to the database."""
+    return value.isoformat() if isinstance(value, datetime) else None
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_dump = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
