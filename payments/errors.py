@@ -15,6 +15,11 @@ class OrderHasExpired(Conflict):
     title = _("The order can no longer be paid: its time is over.")
 
 
+class OrderChanged(Conflict):
+    code = "order_changed"
+    title = _("The order's total has changed. Look at it again, then pay.")
+
+
 class OrderNumberTaken(Conflict):
     code = "order_number_taken"
     title = _("The merchant already has an order with this number.")

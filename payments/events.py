@@ -17,6 +17,15 @@ class OrderCreated(Event):
 
 
 @dataclass(frozen=True)
+class OrderTotalChanged(Event):
+    """A promotion code lowered an open order, or was taken off it again."""
+
+    name: ClassVar[str] = "order.total_changed"
+    order_id: str
+    merchant_id: str
+
+
+@dataclass(frozen=True)
 class OrderPaid(Event):
     """``user_id`` is None for an order of a merchant's own customer. ``has_codes``, here and below: promotions lowered
     it."""

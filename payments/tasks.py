@@ -26,7 +26,7 @@ from payments.orders.disputes.telling import remind_of_disputes as remind
 from payments.orders.refunds import due_refunds, send_refund
 from payments.orders.services import due_orders, expire_order
 from payments.orders.syncing import due_payments, sync_payment
-from payments.promotions.managing import advance_batch, due_batches
+from payments.promotions.managing import MILL
 from payments.routing.trials import advance_trial, due_trials
 from payments.webhooks.hints import due_hints, reread_hint
 
@@ -111,8 +111,8 @@ def advance_routing_trials() -> int:
 @shared_task
 def make_promotion_codes() -> int:
     bell.heard(PROMOTION_CODES)
-    batch_ids = due_batches(limit=5)
-    try_each(batch_ids, advance_batch)
+    batch_ids = MILL.due(limit=5)
+    try_each(batch_ids, MILL.advance)
     return len(batch_ids)
 
 

@@ -5,6 +5,7 @@ from django.urls import path
 from payments.checkout.api import CheckoutSessionListView, CheckoutSessionView
 from payments.checkout.available import AvailableMethodsView
 from payments.checkout.merchant_api import MerchantCheckoutSessionListView, MerchantCheckoutSessionView
+from payments.checkout.order_codes import MerchantOrderPromotionCodeView, OrderPromotionCodeView
 from payments.checkout.top_ups import TopUpListView, TopUpView
 from payments.methods.views import MandateView, PaymentMethodDefaultView, PaymentMethodListView, PaymentMethodView
 from payments.orders.disputes.views import (
@@ -53,6 +54,7 @@ urlpatterns = [
     path("orders", OrderListView.as_view(), name="orders"),
     path("orders/<str:order_id>", OrderView.as_view(), name="order"),
     path("orders/<str:order_id>/cancel", OrderCancelView.as_view(), name="order-cancel"),
+    path("orders/<str:order_id>/promotion-code", OrderPromotionCodeView.as_view(), name="order-promotion-code"),
     path("checkout-sessions", CheckoutSessionListView.as_view(), name="checkout-sessions"),
     path("checkout-sessions/<str:session_id>", CheckoutSessionView.as_view(), name="checkout-session"),
     path("payment-methods", PaymentMethodListView.as_view(), name="payment-methods"),
@@ -88,6 +90,11 @@ urlpatterns = [
     path("merchant/orders", MerchantOrderListView.as_view(), name="merchant-orders"),
     path("merchant/orders/<str:order_id>", MerchantOrderView.as_view(), name="merchant-order"),
     path("merchant/orders/<str:order_id>/cancel", MerchantOrderCancelView.as_view(), name="merchant-order-cancel"),
+    path(
+        "merchant/orders/<str:order_id>/promotion-code",
+        MerchantOrderPromotionCodeView.as_view(),
+        name="merchant-order-promotion-code",
+    ),
     path("merchant/checkout-sessions", MerchantCheckoutSessionListView.as_view(), name="merchant-checkout-sessions"),
     path(
         "merchant/checkout-sessions/<str:session_id>",

@@ -6,6 +6,7 @@ TEST_EVENT = "webhook_endpoint.test"
 
 EVENT_TYPES = {
     "order.created": _("An order was created."),
+    "order.total_changed": _("A promotion code lowered an open order, or was taken off it again."),
     "order.paid": _("An order was paid: hand over the goods."),
     "order.reopened": _("Money that came late was accepted for an order that had ended."),
     "order.canceled": _("An order was canceled before it was paid."),

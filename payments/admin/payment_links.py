@@ -19,6 +19,7 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 from merchants.console import FINANCE, MerchantScopedAdmin, may_act, require_membership
@@ -66,6 +67,12 @@ class PaymentLinkForm(forms.Form):
         initial=24,
         widget=UnfoldAdminIntegerFieldWidget,
     )
+    allow_promotion_codes = forms.BooleanField(
+        label=_("Takes a promotion code"),
+        required=False,
+        help_text=_("Whoever has the link may lower the amount by one of your codes."),
+        widget=UnfoldBooleanWidget,
+    )
     nonce = forms.CharField(max_length=60, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
@@ -95,9 +102,11 @@ def create_payment_link(form: dict[str, Any], *, merchant: Merchant, user_id: st
                 merchant_order_number=form["merchant_order_number"].strip(),
                 lines=[OrderLine(form["description"], amount.minor)],
                 lifetime_seconds=int(timedelta(hours=form["valid_hours"]).total_seconds()),
+                takes_codes=True,
             )
         )
-        session = create_session(order, SessionDraft(created_by=user_id))
+        draft = SessionDraft(created_by=user_id, allows_codes=form["allow_promotion_codes"])
+        session = create_session(order, draft)
         return stored(201, {"session": session.id})
 
     # The same form sent twice is one link; sent again with another amount, after going back, it is another.

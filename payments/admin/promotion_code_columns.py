@@ -17,17 +17,16 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 
+from paycore.code_batches import MOST_CODES, codes_as_csv, progress_of
 from paycore.sites.read_only import ReadOnlyAdmin
-from paycore.spreadsheets import csv_response
 from payments.admin.columns import moment, money, object_link, state_label
 from payments.admin.filters import CurrencyFilter, MadeBetweenFilter
 from payments.admin.pages import ConfirmForm, MoneyPage, Panel, asks_first
 from payments.admin.promotion_panels import uses_panel
+from payments.admin.timeline import person_or_key
 from payments.promotions.codes import normal_code
 from payments.promotions.managing import set_code_enabled
 from payments.promotions.models import CodeBatch, PromotionCode, Redemption
-
-MOST_CODES = 100_000
 
 
 class CodeColumns(MoneyPage, ReadOnlyAdmin):
@@ -99,8 +98,12 @@ class BatchColumns(MoneyPage, ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": (("id", "state"), ("promotion", "progress"), ("prefix", "length"), ("max_uses", "note"))}),
         (_("File"), {"fields": ("file",)}),
-        (_("Dates"), {"fields": (("created_at", "finished_at"), "requested_by")}),
+        (_("Dates"), {"fields": (("created_at", "finished_at"), "requester")}),
     )
+
+    @admin.display(description=_("Requested by"))
+    def requester(self, batch: CodeBatch) -> str:
+        return person_or_key(batch.requested_by)
 
     @admin.display(description=_("Status"), ordering="status")
     def state(self, batch: CodeBatch) -> SafeString:
@@ -108,7 +111,7 @@ class BatchColumns(MoneyPage, ReadOnlyAdmin):
 
     @admin.display(description=_("Codes made"))
     def progress(self, batch: CodeBatch) -> str:
-        return f"{batch.made} / {batch.wanted} ({100 * batch.made // batch.wanted} %)"
+        return progress_of(batch)
 
     @admin.display(description=_("Created"), ordering="pk")
     def made_on(self, batch: CodeBatch) -> SafeString | str:
@@ -133,7 +136,7 @@ class BatchColumns(MoneyPage, ReadOnlyAdmin):
         if not self.has_view_permission(request, batch):
             raise PermissionDenied
         headers = (_("Code"), _("Most uses"), _("Uses"), _("Enabled"), _("Created (UTC)"))
-        return csv_response(file_name=f"codes-{batch.id}.csv", headers=headers, rows=_code_lines(batch))
+        return codes_as_csv(batch, headers=headers, rows=_code_lines(batch))
 
 
 def _code_lines(batch: CodeBatch) -> Iterator[Sequence[object]]:

@@ -1,6 +1,6 @@
 """How a promotion looks on both consoles, and what may be done with it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -31,6 +31,7 @@ from payments.admin.promotion_panels import (
     uses_so_far,
     what_it_gives,
 )
+from payments.admin.timeline import person_or_key
 from payments.promotions.codes import normal_code
 from payments.promotions.managing import (
     BatchDraft,
@@ -44,6 +45,8 @@ from payments.promotions.managing import (
 )
 from payments.promotions.models import CodeBatch, Promotion, PromotionCode, Redemption
 from payments.promotions.terms import fingerprint_of
+
+_IN_UNITS = frozenset(("percent", "amounts", "most_off", "least", "budget"))
 
 
 class ActivateForm(forms.Form):
@@ -62,6 +65,12 @@ class CodeForm(ConfirmForm):
     max_uses = forms.IntegerField(
         label=_("Most uses"), required=False, min_value=1, max_value=10**9, widget=UnfoldAdminIntegerFieldWidget
     )
+
+    def clean_code(self) -> str:
+        code: str = normal_code(self.cleaned_data["code"])
+        if not code:
+            raise forms.ValidationError(_("3 to 40 letters, digits, - or _"))
+        return code
 
 
 class BatchForm(ConfirmForm):
@@ -86,7 +95,7 @@ class PromotionColumns(MoneyPage):
         "budget_used",
         "writers",
         "needs_second_person",
-        "activated_by",
+        "activator",
         "activated_at",
     )
 
@@ -116,9 +125,40 @@ class PromotionColumns(MoneyPage):
 
     @admin.display(description=_("Written by"))
     def writers(self, promotion: Promotion) -> SafeString | str:
-        site = self.admin_site.name
-        links = ((object_link(site, author) if site == "ops" else author,) for author in promotion.authors)
-        return format_html_join(", ", "{}", links) or "–"
+        return format_html_join(", ", "{}", ((self._person(author),) for author in promotion.authors)) or "–"
+
+    @admin.display(description=_("Activated by"))
+    def activator(self, promotion: Promotion) -> SafeString | str:
+        return self._person(promotion.activated_by) if promotion.activated_by else "–"
+
+    @admin.display(description=_("Percent off"))
+    def percent_read(self, promotion: Promotion) -> str:
+        return _percent(promotion)
+
+    @admin.display(description=_("Amounts off"))
+    def amounts_read(self, promotion: Promotion) -> str:
+        return _amounts(promotion.amounts)
+
+    @admin.display(description=_("Most off"))
+    def most_off_read(self, promotion: Promotion) -> str:
+        return _amounts(promotion.most_off)
+
+    @admin.display(description=_("Smallest amounts"))
+    def least_read(self, promotion: Promotion) -> str:
+        return _amounts(promotion.least)
+
+    @admin.display(description=_("Budget"))
+    def budget_read(self, promotion: Promotion) -> str:
+        return "–" if promotion.budget_minor is None else money(promotion.budget_minor, promotion.budget_currency)
+
+    def _person(self, actor: str) -> SafeString | str:
+        return object_link("ops", actor) if self.admin_site.name == "ops" else person_or_key(actor)
+
+    def fields_to_read(self, request: HttpRequest, obj: Promotion | None, sets: Sequence[Any]) -> list[Any]:
+        """``sets``; what the form asks for in people's units is shown in them where nothing can be typed."""
+        if obj is None or self.has_change_permission(request, obj):
+            return list(sets)
+        return [(title, {**options, "fields": _read_names(options["fields"])}) for title, options in sets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Promotion | None = None) -> tuple[str, ...]:
         return (*self.record, "merchant") if obj else self.record
@@ -249,20 +289,40 @@ class PromotionColumns(MoneyPage):
         return go_to(request, address)
 
 
+_LABELS = {"percent_basis_points": _("Percent off"), "amounts": _("Amounts off"), "most_off": _("Most off")}
+
+
 def terms_panel(promotion: Promotion) -> Panel:
     """All that a second person agrees to, as it is stored."""
-    hidden = {"authors", "needs_second_person"}
+    hidden = {"authors", "needs_second_person", "status"}
     fields = [field for field in Promotion._meta.concrete_fields if field.editable and field.name not in hidden]
-    rows = [(field.verbose_name, _shown(promotion, field)) for field in fields if field.name != "status"]
+    rows = [(_LABELS.get(field.name, field.verbose_name), _shown(promotion, field)) for field in fields]
     return Panel(title=_("Terms"), headers=(_("Term"), _("Value")), rows=rows)
 
 
 def _shown(promotion: Promotion, field: Any) -> str:
     value = getattr(promotion, field.name)
+    if field.name == "percent_basis_points":
+        return _percent(promotion)
     if field.choices:
         return str(getattr(promotion, f"get_{field.name}_display")())
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "–"
     if isinstance(value, dict):
-        return ", ".join(money(int(minor), currency) for currency, minor in value.items()) or "–"
+        return _amounts(value)
     return "–" if value is None or value == "" else str(value)
+
+
+def _percent(promotion: Promotion) -> str:
+    return f"{promotion.percent_basis_points / 100:g} %" if promotion.percent_basis_points else "–"
+
+
+def _amounts(by_currency: Mapping[str, int]) -> str:
+    return ", ".join(money(int(minor), currency) for currency, minor in by_currency.items()) or "–"
+
+
+def _read_names(fields: Sequence[Any]) -> list[Any]:
+    return [
+        tuple(_read_names(name)) if isinstance(name, tuple) else f"{name}_read" if name in _IN_UNITS else name
+        for name in fields
+    ]

@@ -148,7 +148,10 @@ class PromotionForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscript
             promotion.budget_currency, promotion.budget_minor = currency, minor
         settle_terms(promotion)
         shown = {"percent_basis_points": "percent", "budget_minor": "budget", "budget_currency": "budget"}
-        for name, text in wrong_terms(promotion).items():
+        wrong = wrong_terms(promotion)
+        if "percent_basis_points" in wrong:
+            wrong["percent_basis_points"] = _("More than 0, and 100 at most.")
+        for name, text in wrong.items():
             field = shown.get(name, name)
             if field not in self.errors:
                 self.add_error(field if field in self.fields else None, text)

@@ -20,7 +20,7 @@ from payments.promotions.models import CodeBatch, Promotion, PromotionCode, Rede
 
 _WHAT = ("kind", ("percent", "amounts"), ("most_off", "free_days"), ("duration", "periods"))
 _HOW_OFTEN = (("max_uses", "max_per_day"), ("max_per_person", "budget"), ("stacking", "position"))
-_RECORD = (("state", "uses"), ("budget_used", "needs_second_person"), ("writers", "activated_by"), "activated_at")
+_RECORD = (("state", "uses"), ("budget_used", "needs_second_person"), ("writers", "activator"), "activated_at")
 
 
 @admin.register(Promotion, site=ops_site)
@@ -52,7 +52,7 @@ class PromotionAdmin(PromotionColumns):
             (_("For which memberships"), {"fields": plans}),
             (_("How often"), {"fields": _HOW_OFTEN}),
         ]
-        return [*sets, (_("Record"), {"fields": _RECORD})] if obj else sets
+        return self.fields_to_read(request, obj, [*sets, (_("Record"), {"fields": _RECORD})] if obj else sets)
 
     def has_operate_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return bool(request.user.has_perm("payments.change_promotion"))
@@ -101,7 +101,7 @@ class OwnPromotionAdmin(PromotionColumns, OwnDeeds):
             (_("When"), {"fields": (("starts_at", "ends_at"), ("least", "currencies"), "is_first_only")}),
             (_("How often"), {"fields": _HOW_OFTEN}),
         ]
-        return [*sets, (_("Record"), {"fields": _RECORD})] if obj else sets
+        return self.fields_to_read(request, obj, [*sets, (_("Record"), {"fields": _RECORD})] if obj else sets)
 
     def get_form(self, request: HttpRequest, obj: Promotion | None = None, change: bool = False, **options: Any) -> Any:
         made = super().get_form(request, obj, change=change, **options)

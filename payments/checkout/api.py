@@ -12,16 +12,25 @@ from rest_framework.views import APIView
 
 from paycore.api import IdempotentView, stored
 from paycore.errors import NotFound
-from paycore.fields import StrictCharField, StrictSerializer, WebAddressField
+from paycore.fields import StrictBooleanField, StrictCharField, StrictSerializer, WebAddressField
 from paycore.idempotency import StoredResponse
 from payments.checkout.app_links import AppAddressField
 from payments.checkout.models import CheckoutSession
 from payments.checkout.offers import eligible_methods
 from payments.checkout.payers import issue_payer_token
-from payments.checkout.services import SessionDraft, create_session, get_session, session_state, session_url
+from payments.checkout.services import (
+    SessionDraft,
+    create_session,
+    get_session,
+    session_state,
+    session_url,
+    takes_codes,
+)
 from payments.methods.serializers import PayerCountryField
 from payments.orders.callers import actor_of, viewer_of
-from payments.orders.queries import get_order, orders_of
+from payments.orders.discounts import Customer
+from payments.orders.queries import Viewer, get_order, orders_of
+from payments.orders.serializers import CustomerSerializer
 
 
 class CheckoutSessionRequestSerializer(StrictSerializer):
@@ -42,6 +51,14 @@ class CheckoutSessionRequestSerializer(StrictSerializer):
     wechat_openid = StrictCharField(
         max_length=128, required=False, default="", help_text=_("Who the payer is in WeChat, to pay inside it.")
     )
+    allow_promotion_codes = StrictBooleanField(
+        default=False,
+        help_text=_(
+            "The page has a field for a promotion code, when the order was created by your server without one. Whoever "
+            "has the link may use it."
+        ),
+    )
+    customer = CustomerSerializer(required=False)
 
 
 class CheckoutSessionSerializer(serializers.Serializer[CheckoutSession]):
@@ -55,6 +72,7 @@ class CheckoutSessionSerializer(serializers.Serializer[CheckoutSession]):
     phase = serializers.ChoiceField(
         choices=["choose", "action", "review", "waiting", "paid", "failed", "canceled", "expired"]
     )
+    allow_promotion_codes = serializers.BooleanField(help_text=_("Whether a code can be added on the page."))
     expires_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
 
@@ -69,6 +87,7 @@ def present_session(session: CheckoutSession, *, payer_token: str = "") -> dict[
         "url": session_url(session, payer_token=payer_token),
         "methods": methods,
         "phase": state.phase,
+        "allow_promotion_codes": takes_codes(session),
         "expires_at": session.order.expires_at,
         "created_at": session.created_at,
     }
@@ -102,7 +121,7 @@ class CheckoutSessionListView(IdempotentView):
 
         def work() -> StoredResponse:
             order = get_order(viewer, data["order"])
-            session = create_session(order, SessionDraft(**_wishes(data), created_by=actor_of(request)))
+            session = create_session(order, _draft(data, viewer=viewer, by=actor_of(request)))
             token = issue_payer_token(session) if viewer.user_id else ""
             session.refresh_from_db()
             return stored(201, present_session(session, payer_token=token))
@@ -110,8 +129,19 @@ class CheckoutSessionListView(IdempotentView):
         return self.run(request, caller=viewer.id, work=work)
 
 
-def _wishes(data: dict[str, Any]) -> dict[str, str]:
-    return {name: value for name, value in data.items() if name != "order"}
+def _draft(data: dict[str, Any], *, viewer: Viewer, by: str) -> SessionDraft:
+    """Codes, and who the customer is, are the merchant's to say."""
+    customer = Customer(**data["customer"]) if "customer" in data and viewer.merchant_id else None
+    return SessionDraft(
+        success_url=data["success_url"],
+        cancel_url=data["cancel_url"],
+        app_return_url=data["app_return_url"],
+        country=data["country"],
+        wechat_openid=data["wechat_openid"],
+        allows_codes=data["allow_promotion_codes"] and bool(viewer.merchant_id),
+        customer=customer,
+        created_by=by,
+    )
 
 
 class CheckoutSessionView(APIView):

@@ -19,9 +19,12 @@ class TooManyAttempts(PaycoreError):
 
 def count_attempt(session: CheckoutSession) -> None:
     """Count one request to pay. Raises :class:`TooManyAttempts`."""
-    allowance = throttling.take(scope="pay_page", identity=session.id)
-    if not allowance.is_allowed:
-        raise TooManyAttempts(retry_after_seconds=max(1, math.ceil(allowance.retry_after_seconds)))
+    _count(session, scope="pay_page")
+
+
+def count_code(session: CheckoutSession) -> None:
+    """Count one code that was tried. Raises :class:`TooManyAttempts`."""
+    _count(session, scope="promotion_check")
 
 
 def give_up_attempt(session: CheckoutSession) -> Payment | None:
@@ -33,3 +36,9 @@ def give_up_attempt(session: CheckoutSession) -> Payment | None:
     if payment is None or payment.status != Payment.Status.REQUIRES_ACTION:
         return payment
     return close_payment(payment)
+
+
+def _count(session: CheckoutSession, *, scope: str) -> None:
+    allowance = throttling.take(scope=scope, identity=session.id)
+    if not allowance.is_allowed:
+        raise TooManyAttempts(retry_after_seconds=max(1, math.ceil(allowance.retry_after_seconds)))

@@ -24,7 +24,10 @@ def create_test_session() -> CheckoutSession:
             amount=TEST_AMOUNT,
             description=TEST_DESCRIPTION,
             lines=[OrderLine(TEST_DESCRIPTION, TEST_AMOUNT.minor)],
+            takes_codes=True,
         )
     )
     home = f"{settings.PAYCORE_BASE_URL}/"
-    return create_session(order, SessionDraft(success_url=home, cancel_url=home, created_by="landing page"))
+    return create_session(
+        order, SessionDraft(success_url=home, cancel_url=home, created_by="landing page", allows_codes=True)
+    )

@@ -14,6 +14,7 @@ class CheckoutSession(models.Model):
     """A link to pay one order, valid as long as the order is open; its id is unguessable and is all that paying takes.
 
     What is the payer's own (saved methods, the wallet) takes the payer token as well, once, soon after it was made.
+    ``customer_keys`` recognise a merchant's customer for codes that are limited per person; they are keyed hashes.
     """
 
     id = PrefixedIdField(prefix="cs")
@@ -27,6 +28,9 @@ class CheckoutSession(models.Model):
     wechat_openid = models.CharField(_("payer's WeChat id"), max_length=128, blank=True, default="")
     payer_token_hash = models.BinaryField(_("payer token (hash)"), max_length=32, null=True, blank=True)
     payer_token_expires_at = models.DateTimeField(_("payer token good until"), null=True, blank=True)
+    allows_codes = models.BooleanField(_("takes a promotion code"), default=False, db_default=False)
+    customer_keys = models.JSONField(_("who the customer is (hashes)"), default=list, blank=True, editable=False)
+    is_first_purchase = models.BooleanField(_("customer's first purchase"), default=False, db_default=False)
     created_by = models.CharField(_("created by"), max_length=40)
     created_at = models.DateTimeField(_("created"), db_default=Now())
 

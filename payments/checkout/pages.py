@@ -14,7 +14,7 @@ from paycore.money import Money
 from payments.checkout.app_links import link_back
 from payments.checkout.offers import Offer
 from payments.checkout.presentation import MethodLook, look_of
-from payments.checkout.services import SessionState
+from payments.checkout.services import SessionState, takes_codes
 from payments.gateways.actions import action_for_others
 from payments.orders.failure_texts import FailureText, failure_text
 from payments.orders.models import Order, Payment
@@ -55,16 +55,18 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class PayPage:
     """``phase``: choose, failed, action, review, waiting, paid, expired, canceled. ``state`` changes when the page
-    must."""
+    must. ``takes_codes``: there is a field for a promotion code, or a way to take off the one that is there."""
 
     session_id: str
     merchant: str
     support_email: str
     amount: str
+    amount_minor: int
     description: str
     lines: list[Line]
     discount: str
     promotion_codes: str
+    takes_codes: bool
     order_number: str
     expires_at: datetime
     minutes_left: int
@@ -86,7 +88,11 @@ class PayPage:
     @property
     def state(self) -> str:
         kind = self.action.kind if self.action else ""
-        return f"{self.phase}:{self.payment_id}:{kind}"
+        return f"{self.phase}:{self.payment_id}:{kind}:{self.amount_minor}"
+
+    def has_other_total(self, state: str) -> bool:
+        """Than the page that had ``state``, of which the total is not the part that is renewed."""
+        return state.rpartition(":")[2] != str(self.amount_minor)
 
     @property
     def step(self) -> int:
@@ -115,10 +121,12 @@ def build_page(state: SessionState, *, offers: list[Offer], payer_id: str, now: 
         merchant=order.merchant.name,
         support_email=order.merchant.support_email,
         amount=order.amount.format(locale),
+        amount_minor=order.amount_minor,
         description=order.description,
         lines=[_line(line, currency=order.currency, locale=locale) for line in order.lines],
         discount=(-Money(order.discount_minor, order.currency)).format(locale) if order.discount_minor else "",
         promotion_codes=order.promotion_codes,
+        takes_codes=takes_codes(session) and payment is None and phase == "choose",
         order_number=order.merchant_order_number,
         expires_at=order.expires_at,
         minutes_left=max(1, round((order.expires_at - now).total_seconds() / 60)),

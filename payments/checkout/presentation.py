@@ -65,6 +65,30 @@ _REFUSALS = {
     "method_not_available": FailureText(
         _("This way to pay cannot take this payment"), _("Nothing was charged. Choose another way to pay.")
     ),
+    "order_changed": FailureText(
+        _("The amount has changed"), _("Nothing was charged. Look at the new amount, then pay.")
+    ),
+    "promotion_code_not_valid": FailureText(
+        _("This code cannot be used"), _("Look for a typing error. It may also be over, or used up.")
+    ),
+    "promotion_not_applicable": FailureText(
+        _("This code is not for this purchase"), _("The amount stays as it is. Another code may fit.")
+    ),
+    "promotion_needs_customer": FailureText(
+        _("This code cannot be used here"),
+        _("It is limited per person, and the seller has not told us who you are. Ask the seller."),
+    ),
+    "promotion_not_combinable": FailureText(
+        _("Only one code can be used"), _("Remove the code that is there, then add the other one.")
+    ),
+    "order_would_be_free": FailureText(
+        _("This code cannot be used here"), _("Nothing would be left to pay. The amount stays as it is.")
+    ),
+    "payment_in_progress": FailureText(_("A payment is under way"), _("The amount cannot change any more.")),
+    "promotion_codes_not_allowed": FailureText(
+        _("No code can be added or removed here"),
+        _("The amount stays as it is. It cannot change once somebody has tried to pay it."),
+    ),
     "payment_refused_by_risk": DECLINED,
     "throttled": FailureText(_("There were too many attempts"), _("Nothing was charged. Wait a minute and try again.")),
 }

@@ -11,14 +11,18 @@ from payments.checkout.payers import PARAMETER
 from payments.errors import OrderNotOpen
 from payments.orders.charging import Render, pay_order
 from payments.orders.clearance import PayInstruction
+from payments.orders.discounts import Customer, add_code, remove_code
 from payments.orders.models import Order, Payment
 from payments.orders.queries import latest_payment
+from payments.promotions.errors import PromotionCodesNotAllowed
+from payments.promotions.persons import as_rows, from_rows
 
 
 @dataclass(frozen=True, slots=True)
 class SessionDraft:
     """``app_return_url`` is a link that an app opens; ``country`` the payer's (ISO 3166); ``wechat_openid`` who the
-    payer is in WeChat, for paying inside it."""
+    payer is in WeChat, for paying inside it. ``allows_codes``: the page takes a promotion code, where the order does;
+    ``customer`` is who the merchant says uses it."""
 
     success_url: str = ""
     cancel_url: str = ""
@@ -26,12 +30,15 @@ class SessionDraft:
     app_return_url: str = ""
     country: str = ""
     wechat_openid: str = ""
+    allows_codes: bool = False
+    customer: Customer | None = None
 
 
 def create_session(order: Order, draft: SessionDraft) -> CheckoutSession:
     """A link for an open order; OrderNotOpen otherwise."""
     if order.status != Order.Status.OPEN:
         raise OrderNotOpen(status=order.status)
+    customer = draft.customer or Customer()
     return CheckoutSession.objects.create(
         order=order,
         success_url=draft.success_url,
@@ -40,6 +47,9 @@ def create_session(order: Order, draft: SessionDraft) -> CheckoutSession:
         app_return_url=draft.app_return_url,
         country=draft.country,
         wechat_openid=draft.wechat_openid,
+        allows_codes=draft.allows_codes,
+        customer_keys=as_rows(customer.known_as(order.merchant_id)),
+        is_first_purchase=customer.is_first_purchase,
     )
 
 
@@ -64,6 +74,27 @@ def start_payment(
         raise OrderNotOpen(status=session.order.status)
     back = replace(instruction, return_url=f"{session_url(session)}?returned=1", country=session.country)
     return pay_order(session.order, back, key=key, render=render)
+
+
+def takes_codes(session: CheckoutSession) -> bool:
+    """Whether its page has a field for a code: the merchant wants it, and the order's total may change."""
+    return session.allows_codes and session.order.takes_codes
+
+
+def add_code_to_session(session: CheckoutSession, typed: str) -> None:
+    """Lower the session's order by a code that the payer typed. PromotionCodesNotAllowed where the page has no field,
+    and the refusals of :func:`add_code`."""
+    if not takes_codes(session):
+        raise PromotionCodesNotAllowed
+    known = Customer(is_first_purchase=session.is_first_purchase, keys=from_rows(session.customer_keys))
+    add_code(session.order_id, typed, customer=known)
+
+
+def remove_code_from_session(session: CheckoutSession) -> None:
+    """Refusals as :func:`add_code_to_session`."""
+    if not takes_codes(session):
+        raise PromotionCodesNotAllowed
+    remove_code(session.order_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from payments.checkout.pages import QUICK_POLLS, PayPage, build_page, poll_delay
 from payments.checkout.payers import PARAMETER, exchange_payer_token, payer_of, remember_payer
 from payments.checkout.presentation import TEST_CARDS, TEST_TOKENS, refusal_text
 from payments.checkout.services import get_session, session_state, start_payment
-from payments.errors import MethodNotAvailable, OrderHasExpired, OrderNotOpen, PaymentInProgress
+from payments.errors import MethodNotAvailable, OrderChanged, OrderHasExpired, OrderNotOpen, PaymentInProgress
 from payments.methods.queries import get_method
 from payments.methods.saving import refuse_too_many
 from payments.methods.services import note_use
@@ -70,6 +70,17 @@ class SessionView(View):
             locale=get_language() or settings.LANGUAGE_CODE,
         )
 
+    def show(
+        self, request: HttpRequest, *, refusal: PaycoreError | None = None, more: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page as it is now, with what was refused."""
+        page = self.page()
+        context = _context(page, polls=0) | {"has_returned": "returned" in request.GET} | (more or {})
+        if refusal is None:
+            return _render_page(request, page, context, status=200)
+        context["refusal"] = refusal_text(refusal)
+        return _render_page(request, page, context, status=refusal.http_status)
+
     def back_to_page(self, query: str = "") -> HttpResponse:
         """303: a reload of what follows repeats nothing."""
         response = HttpResponseRedirect(f"/pay/{self.session.id}{query}")
@@ -83,7 +94,7 @@ class PayView(SessionView):
     def get(self, request: HttpRequest) -> HttpResponse:
         if PARAMETER in request.GET:
             return self._meet_payer(request)
-        return self._show(request)
+        return self.show(request)
 
     def _meet_payer(self, request: HttpRequest) -> HttpResponse:
         """The token is used up and leaves the address bar, whether or not it was good."""
@@ -96,6 +107,7 @@ class PayView(SessionView):
         """Works without scripts. Sent twice with the same hidden key, it pays once."""
         try:
             count_attempt(self.session)
+            self._require_same_total(request)
             instruction = self._instruction(request)
             payment = start_payment(
                 self.session, instruction, key=self._key(request, instruction), render=_remember_page
@@ -103,11 +115,18 @@ class PayView(SessionView):
         except (KeyTaken, PaymentInProgress, OrderNotOpen, OrderHasExpired):
             return self.back_to_page()
         except PaycoreError as refusal:
-            return self._show(request, refusal=refusal)
+            self.session.order.refresh_from_db()
+            return self.show(request, refusal=refusal)
         if instruction.saved:
             note_use(instruction.saved)
         goes_elsewhere = (payment.action or {}).get("kind") == "redirect"
         return self.back_to_page("?go=1" if goes_elsewhere else "")
+
+    def _require_same_total(self, request: HttpRequest) -> None:
+        """A code may have been taken off in another window since this form was shown."""
+        shown = request.POST.get("amount_minor", "")
+        if self.session.order.takes_codes and shown and shown != str(self.session.order.amount_minor):
+            raise OrderChanged
 
     def _instruction(self, request: HttpRequest) -> PayInstruction:
         """What this form asks for. What is the payer's own needs the payer: NotFound, MethodNotAvailable."""
@@ -128,14 +147,6 @@ class PayView(SessionView):
         body = {"method": instruction.method, "options": instruction.options, "saved": saved}
         return read_key(header=request.POST.get("key"), caller=self.session.id, route="pay-page", body=body)
 
-    def _show(self, request: HttpRequest, *, refusal: PaycoreError | None = None) -> HttpResponse:
-        page = self.page()
-        context = _context(page, polls=0) | {"has_returned": "returned" in request.GET}
-        if refusal is None:
-            return _render_page(request, page, context, status=200)
-        context["refusal"] = refusal_text(refusal)
-        return _render_page(request, page, context, status=refusal.http_status)
-
 
 class StatusView(SessionView):
     """What became of it, asked by the page itself: nothing but the next question until there is news."""
@@ -143,12 +154,12 @@ class StatusView(SessionView):
     def get(self, request: HttpRequest) -> HttpResponse:
         if request.headers.get("HX-Request") != "true":
             return self.back_to_page()
-        page = self.page()
-        if request.GET.get("state") == page.state:
+        page, shown = self.page(), request.GET.get("state", "")
+        if shown == page.state:
             return render(request, "checkout/_poller.html", _context(page, polls=_polls(request) + 1))
         response = render(request, "checkout/_news.html", _context(page, polls=0))
-        if page.action and page.action.widget:
-            return HttpResponseClientRefresh()  # its script comes with a page of its own
+        if (page.action and page.action.widget) or page.has_other_total(shown):
+            return HttpResponseClientRefresh()  # its script, or the total beside the stage, comes with a whole page
         return retarget(reswap(response, "outerHTML"), "#stage")
 
 

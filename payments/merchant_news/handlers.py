@@ -21,6 +21,7 @@ from payments.events import (
     OrderExpired,
     OrderPaid,
     OrderReopened,
+    OrderTotalChanged,
     PaymentAuthorized,
     PaymentCanceled,
     PaymentFailed,
@@ -45,6 +46,11 @@ def _listens(event: Any) -> bool:
 
 @handles(OrderCreated, when=_listens)
 def tell_order_created(event: OrderCreated) -> None:
+    _tell_of_order(event, merchant_id=event.merchant_id)
+
+
+@handles(OrderTotalChanged, when=_listens)
+def tell_order_total_changed(event: OrderTotalChanged) -> None:
     _tell_of_order(event, merchant_id=event.merchant_id)
 
 

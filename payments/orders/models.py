@@ -10,10 +10,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from paycore.bulk import ReadInBulk
 from paycore.identifiers import PrefixedIdField
 from paycore.money import Money
 from payments.gateways.contract import SavedToken
 from payments.orders import transitions
+from payments.orders.totals import total_as_read, total_before_payment
 
 if TYPE_CHECKING:
     from payments.promotions.services import PlannedUse
@@ -29,8 +31,8 @@ def _count_versions() -> pgtrigger.Trigger:
     )
 
 
-class Order(models.Model):
-    """What a payer owes a merchant. The total never changes; ``merchant_order_number`` is the merchant's, for ever."""
+class Order(ReadInBulk):
+    """What a payer owes a merchant. ``merchant_order_number`` is the merchant's for ever; the total: see ``totals``."""
 
     class Status(models.TextChoices):
         OPEN = "open", _("Open")
@@ -62,6 +64,7 @@ class Order(models.Model):
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     promotion_codes = models.CharField(_("promotion codes"), max_length=250, blank=True, default="", db_default="")
     """As they were taken, with a space between; :mod:`payments.promotions` knows what each gave."""
+    takes_codes = models.BooleanField(_("takes a promotion code"), default=False, db_default=False)
     capture_method = models.CharField(
         _("capture"),
         max_length=9,
@@ -105,8 +108,9 @@ class Order(models.Model):
             _count_versions(),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
             pgtrigger.ReadOnly(
-                name="fixed_terms", fields=["merchant", "merchant_order_number", "user", "currency", "amount_minor"]
+                name="fixed_terms", fields=["merchant", "merchant_order_number", "user", "currency", "takes_codes"]
             ),
+            total_before_payment(),
         ]
 
     def __str__(self) -> str:
@@ -121,7 +125,7 @@ class Order(models.Model):
         return bool(self.promotion_codes)
 
 
-class Payment(models.Model):
+class Payment(ReadInBulk):
     """One attempt to collect an order through one gateway account. ``id`` is our request number at the gateway."""
 
     saved_token: SavedToken | None = None
@@ -237,6 +241,7 @@ class Payment(models.Model):
         ]
         triggers: ClassVar = [
             transitions.PAYMENT.trigger(),
+            total_as_read(),
             _count_versions(),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
             pgtrigger.ReadOnly(name="fixed_terms", fields=["order", "gateway_account", "currency", "amount_minor"]),

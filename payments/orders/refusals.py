@@ -5,7 +5,7 @@ from typing import NoReturn
 from django.db import Error, IntegrityError
 
 from paycore.idempotency import IdempotencyKeyBusy
-from payments.errors import OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
+from payments.errors import OrderChanged, OrderHasExpired, OrderNotOpen, OrderNumberTaken, PaymentInProgress
 from payments.promotions.refusals import promotion_refusal
 
 
@@ -30,6 +30,8 @@ def refuse_by_code(error: Error) -> NoReturn:
             raise OrderHasExpired from error
         case "PC003":
             raise IdempotencyKeyBusy(retry_after_seconds=1) from error
+        case "PC004":
+            raise OrderChanged from error
         case "PC011":
             raise QuotaUsedUp from error
     raise promotion_refusal(error) or error

@@ -81,7 +81,7 @@ class OrderDetailsSerializer(StrictSerializer):
         required=False,
         help_text=_(
             "A code as the payer typed it. What it gives is taken off `amount_minor` and added to the order's "
-            "`discount_minor`, now: an order's total never changes later."
+            "`discount_minor`, now. An order that was made without a code may take one until it is paid."
         ),
     )
     promotion_codes = serializers.ListField(
@@ -114,6 +114,7 @@ def draft_order(data: dict[str, Any], *, merchant_id: str) -> OrderDraft:
         capture_method=data["capture_method"],
         promotion_codes=(*filter(None, [data.get("promotion_code")]), *data.get("promotion_codes", ())),
         customer=Customer(**data["customer"]) if "customer" in data else None,
+        takes_codes=True,
     )
 
 

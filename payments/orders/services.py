@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from paycore.bulk import new_row
 from paycore.claims import claim_due
 from paycore.clock import database_now
 from paycore.errors import NotFound
@@ -47,7 +48,8 @@ class OrderLine:
 class OrderDraft:
     """``amount`` is the total after ``discount_minor``; lines add up to both together. ``order_id`` is given where the
     same order must never exist twice (:func:`paycore.identifiers.derived_id`). ``promotion_codes`` lower the
-    amount when the order is made; ``customer`` is who the merchant says uses them."""
+    amount when the order is made; ``customer`` is who the merchant says uses them. ``takes_codes``: one may still lower
+    it later, when none came with it."""
 
     merchant_id: str
     amount: Money
@@ -62,12 +64,14 @@ class OrderDraft:
     order_id: str = ""
     promotion_codes: Sequence[str] = ()
     customer: Customer | None = None
+    takes_codes: bool = False
 
 
 def build_order(draft: OrderDraft) -> Order:
     """An order not yet stored. Without a number of the merchant's, its own id serves."""
     order_id = draft.order_id or new_id("ord")
-    order = Order(
+    order = new_row(
+        Order,
         id=order_id,
         merchant_id=draft.merchant_id,
         merchant_order_number=draft.merchant_order_number or order_id,
@@ -79,6 +83,7 @@ def build_order(draft: OrderDraft) -> Order:
         lines=[asdict(line) for line in draft.lines],
         metadata=dict(draft.metadata),
         capture_method=draft.capture_method,
+        takes_codes=draft.takes_codes and not draft.promotion_codes,
     )
     if draft.promotion_codes:
         lower_by_codes(order, draft.promotion_codes, customer=draft.customer or Customer())

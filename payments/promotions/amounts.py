@@ -25,8 +25,10 @@ def charges_lowered(promotion: Promotion) -> int | None:
     return promotion.periods
 
 
-def reserved_of_budget(promotion: Promotion, first: Money) -> int:
-    """Minor units of the budget that one use may come to. The later charges are taken to be like the first."""
-    if promotion.budget_minor is None or first.currency != promotion.budget_currency:
+def reserved_of_budget(promotion: Promotion, first: Money, *, later: Money | None = None) -> int:
+    """Minor units of the budget that one use may come to: ``first`` off the first charge, ``later`` off each other one
+    (None: they are taken to be like the first)."""
+    charges = charges_lowered(promotion) or 0
+    if promotion.budget_minor is None or first.currency != promotion.budget_currency or not charges:
         return 0
-    return first.minor * (charges_lowered(promotion) or 0)
+    return first.minor + (charges - 1) * (later or first).minor

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from paycore.money import Money
 from payments.promotions.models import Promotion, PromotionCode
+from payments.promotions.persons import PersonKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Purchase:
     ``user_id`` empty: a merchant's own customer, whom ``customer_reference`` and ``email`` name. ``is_first``: they
     never bought from this seller. ``card_fingerprint`` is the hex of a saved method's. ``is_charged_later``: nothing is
     charged now (a trial, a later start): the code's periods all lie ahead, and ``amount`` is the first charge to come.
+    ``later_amount``: what the charges after it come to, where they are not like it. ``known_as``: who a merchant's own
+    customer is, where the merchant has said it before and only the keys of it were kept.
     """
 
     user_id: str
@@ -30,6 +33,8 @@ class Purchase:
     email: str = ""
     customer_reference: str = ""
     is_charged_later: bool = False
+    later_amount: Money | None = None
+    known_as: Sequence[PersonKey] = ()
 
 
 def is_over(promotion: Promotion, code: PromotionCode, *, now: datetime) -> bool:

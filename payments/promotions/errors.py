@@ -37,6 +37,14 @@ class OrderWouldBeFree(PaycoreError):
     title = _("Nothing would be left to pay. An order must cost something.")
 
 
+class PromotionCodesNotAllowed(Conflict):
+    """The seller's program sets this order's price, the seller wants no codes, one came with the order, or somebody
+    tried to pay it: a failed attempt may still take its money."""
+
+    code = "promotion_codes_not_allowed"
+    title = _("No promotion code can be added to this order, or taken off it.")
+
+
 class PromotionIsYourOwn(PermissionRefused):
     code = "promotion_is_your_own"
     title = _("You wrote this promotion, and it may cost a lot: another person must activate it.")

@@ -12,7 +12,7 @@ def fund(subject_id: str, *, captured: Money, returned: Money) -> int:
     In the running transaction; how many entries it took. Twice is once, in whatever order the news came.
     """
     uses = Redemption.objects.select_for_update(no_key=True, of=("self",)).filter(
-        subject_id=subject_id, funded_by=Promotion.FundedBy.PLATFORM, amount_minor__gt=0
+        subject_id=subject_id, funded_by=Promotion.FundedBy.PLATFORM, amount_minor__gt=0, withdrawn_at__isnull=True
     )
     posted = 0
     for use in uses.order_by("promotion_id", "id"):

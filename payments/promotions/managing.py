@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from paycore import bell
-from paycore.claims import claim_due
 from paycore.clock import database_now
+from paycore.code_batches import MOST_CODES, CodeMill
 from paycore.errors import Conflict, NotFound
 from paycore.identifiers import new_id
 from payments.bells import PROMOTION_CODES
@@ -25,11 +25,8 @@ from payments.promotions.errors import (
 from payments.promotions.models import CodeBatch, Promotion, PromotionCode
 from payments.promotions.models.promotions import TERMS
 from payments.promotions.terms import fingerprint_of, settle_terms, wrong_terms
-from payments.promotions.transitions import CODE_BATCH, PROMOTION
+from payments.promotions.transitions import PROMOTION
 
-LEASE = timedelta(seconds=60)
-CHUNK = 1_000
-"""Codes that one transaction makes: it must end within the statement timeout on a busy machine as well."""
 _WORDS = ("name", "title", "title_zh")
 _WRITABLE = frozenset({*TERMS, *_WORDS}) - {"authors", "needs_second_person"}
 
@@ -170,7 +167,7 @@ def add_batch(promotion_id: str, draft: BatchDraft) -> CodeBatch:
     prefix = normal_code(f"{draft.prefix}AAA")[: len(draft.prefix)] if draft.prefix else ""
     if draft.prefix and prefix != draft.prefix.upper():
         raise PromotionTermsInvalid(field="prefix")
-    if not (1 <= draft.count <= 100_000 and 8 <= draft.length <= 20 and len(prefix) <= 12):
+    if not (1 <= draft.count <= MOST_CODES and 8 <= draft.length <= 20 and len(prefix) <= 12):
         raise PromotionTermsInvalid(field="count")
     with transaction.atomic():
         batch = CodeBatch.objects.create(
@@ -187,44 +184,29 @@ def add_batch(promotion_id: str, draft: BatchDraft) -> CodeBatch:
     return batch
 
 
-def advance_batch(batch_id: str) -> CodeBatch:
-    """Make what is missing, a thousand in a transaction; may run twice, or die: it goes on where it was."""
-    while True:
-        with transaction.atomic():
-            batch = CodeBatch.objects.select_for_update(no_key=True).select_related("promotion").get(id=batch_id)
-            if batch.status != CodeBatch.Status.MAKING:
-                return batch
-            batch.made += _make_codes(batch, min(CHUNK, batch.wanted - batch.made))
-            batch.next_attempt_at = database_now() + LEASE
-            if batch.made >= batch.wanted:
-                CODE_BATCH.require(batch.status, CodeBatch.Status.DONE)
-                batch.status, batch.next_attempt_at = CodeBatch.Status.DONE, None
-                batch.finished_at = database_now()
-            batch.save(update_fields=["made", "status", "next_attempt_at", "finished_at"])
-
-
-def due_batches(*, limit: int) -> list[str]:
-    return claim_due(CodeBatch, lease=LEASE, limit=limit, condition="status = 'making'")
-
-
-def _make_codes(batch: CodeBatch, count: int) -> int:
+def _make_codes(batch: CodeBatch, numbers: range) -> int:
     """How many were new: by chance, or in another batch, the same code may have been there."""
     before = batch.codes.count()
+    merchant_id = batch.promotion.merchant_id
     PromotionCode.objects.bulk_create(
         [
             PromotionCode(
                 id=new_id("prc"),
                 promotion_id=batch.promotion_id,
-                merchant_id=batch.promotion.merchant_id,
+                merchant_id=merchant_id,
                 code=made_up_code(prefix=batch.prefix, length=batch.length),
                 batch=batch,
                 max_uses=batch.max_uses,
             )
-            for _number in range(count)
+            for _number in numbers
         ],
         ignore_conflicts=True,
     )
     return batch.codes.count() - before
+
+
+MILL = CodeMill(CodeBatch, _make_codes)
+"""By chance, so that a lot that was repeated is other codes, and the count is what there is."""
 
 
 def _open(promotion_id: str) -> Promotion:

@@ -1,6 +1,6 @@
 """Who is one person: an account, a mail box, a card. Kept as keyed hashes only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from accounts.models import User
@@ -57,6 +57,11 @@ def card_keys(fingerprint: str) -> list[PersonKey]:
 
 def as_rows(keys: Sequence[PersonKey]) -> list[dict[str, str]]:
     return [key.as_row() for key in keys]
+
+
+def from_rows(rows: Sequence[Mapping[str, str]]) -> list[PersonKey]:
+    """What :func:`as_rows` made."""
+    return [PersonKey(RedemptionPerson.Kind(row["kind"]), bytes.fromhex(row["key"])) for row in rows]
 
 
 def _key(kind: RedemptionPerson.Kind, value: str) -> PersonKey:

@@ -45,9 +45,11 @@ __all__ = [
     "plan_uses",
     "quote",
     "release",
+    "settle_use",
     "take",
     "use",
     "uses_as_rows",
+    "withdraw",
 ]
 
 MOST_CODES = 5
@@ -167,10 +169,29 @@ def release(subject_id: str) -> int:
     return moved
 
 
-def free_days_of(subject_id: str) -> int:
-    """How many days without a charge the codes that ``subject_id`` holds give."""
-    held = Redemption.objects.filter(subject_id=subject_id).exclude(status=Redemption.Status.RELEASED)
-    return sum(held.values_list("free_days", flat=True))
+def withdraw(subject_id: str) -> int:
+    """What ``subject_id`` holds is taken off it again before anything was paid: its slots are free, and no late payment
+    takes them again. How many moved."""
+    moved: int = call_function("promotions_settle", subject_id, Redemption.Status.RELEASED.value, True)
+    return moved
+
+
+def settle_use(redemption_id: str, *, is_paid: bool) -> bool:
+    """Of one use alone, where its subject holds others: its own charge was paid, or ended unpaid. Twice is once."""
+    status = Redemption.Status.USED if is_paid else Redemption.Status.RELEASED
+    moved: bool = call_function("promotions_settle_use", redemption_id, status.value)
+    return moved
+
+
+def free_days_of(subject_id: str, *, bought: tuple[str, str] | None = None) -> int:
+    """How many days without a charge the codes that ``subject_id`` holds give; with ``bought``, the plan (its code) and
+    the interval that were chosen meanwhile, those that are for it."""
+    held = Redemption.objects.filter(subject_id=subject_id, free_days__gt=0).exclude(status=Redemption.Status.RELEASED)
+    rows = held.select_related("promotion")
+    if bought is None:
+        return sum(row.free_days for row in rows)
+    plan, interval = bought
+    return sum(row.free_days for row in rows if goes_on_for(row.promotion, plan=plan, interval=interval))
 
 
 def discounts_for_renewals(
@@ -180,12 +201,13 @@ def discounts_for_renewals(
     it is called. One query. A promotion that was paused or has ended keeps what it promised, for the plans and
     intervals that it is for: ``bought`` says, by subject, the plan (its code) and the interval that are charged now.
 
-    Whoever makes the charge tells it by :func:`note_period` in the same transaction.
+    Whoever makes the charge tells it by :func:`note_period` in the same transaction. A use whose own first charge is
+    still to be paid (a change that waits for its money) lowers nothing yet.
     """
     rows = Redemption.objects.filter(
         Q(periods_left__isnull=True) | Q(periods_left__gt=0),
+        Q(status=Redemption.Status.USED) | Q(status=Redemption.Status.TAKEN, periods_used=0),
         subject_id__in=list(subject_ids),
-        status__in=[Redemption.Status.TAKEN, Redemption.Status.USED],
     ).select_related("promotion")
     found = {}
     for row in rows:
@@ -261,6 +283,8 @@ def _joined_at(promotion: Promotion, purchase: Purchase) -> datetime | None:
 
 
 def _persons(purchase: Purchase) -> list[PersonKey]:
+    if purchase.known_as:
+        return list(purchase.known_as)
     if purchase.user_id:
         return keys_of_user(purchase.user_id, email=purchase.email, card_fingerprint=purchase.card_fingerprint)
     return keys_of_customer(purchase.customer_reference, merchant_id=purchase.merchant_id, email=purchase.email)
@@ -296,9 +320,13 @@ def _redemption(code: PromotionCode, purchase: Purchase, *, subject_id: str) -> 
         currency=off.currency,
         amount_minor=off.minor,
         given_minor=off.minor,
-        reserved_minor=reserved_of_budget(promotion, would_be),
+        reserved_minor=reserved_of_budget(promotion, would_be, later=_later_discount(promotion, purchase)),
         free_days=promotion.free_days,
         periods_left=None if charges is None else charges - is_now,
         periods_used=int(is_now),
         funded_by=promotion.funded_by,
     )
+
+
+def _later_discount(promotion: Promotion, purchase: Purchase) -> Money | None:
+    return discount_of(promotion, purchase.later_amount) if purchase.later_amount else None

@@ -26,6 +26,8 @@ BEGIN
     IF EXISTS (
         SELECT 1 FROM payments_redemption AS other JOIN payments_promotion AS terms ON terms.id = other.promotion_id
         WHERE other.subject_id = v_new.subject_id AND other.status <> 'released'
+            -- What has given all it had to give is the past: it stands in the way of nothing.
+            AND (other.status = 'taken' OR other.periods_left IS NULL OR other.periods_left > 0)
             AND (terms.stacking = 'exclusive' OR v_promotion.stacking = 'exclusive')
     ) THEN
         RAISE EXCEPTION 'promotion_not_combinable' USING ERRCODE = 'PC023';
@@ -61,42 +63,66 @@ BEGIN
     FROM jsonb_array_elements(p -> 'persons') ON CONFLICT DO NOTHING;
 END $$;
 
--- Everything that p_subject_id holds is given back ('released'), or used ('used': also what was given back before, for
--- its order was paid after all; its slot is taken again beyond the limit if need be). Twice is once. Answers how many
--- moved.
-CREATE OR REPLACE FUNCTION promotions_settle(p_subject_id text, p_status text)
-RETURNS integer LANGUAGE plpgsql AS $$
+-- One use is given back ('released') or used ('used': also what was given back before, for it was paid after all; its
+-- slot is taken again beyond the limit if need be). A use that was withdrawn stays given back for good. Whether it moved.
+CREATE OR REPLACE FUNCTION promotions_settle_use(p_use_id text, p_status text, p_is_withdrawn boolean DEFAULT false)
+RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     v_use payments_redemption%ROWTYPE;
     v_sign integer;
+BEGIN
+    -- The locks in the order of promotions_take: the promotion, then codes, then uses.
+    PERFORM 1 FROM payments_promotion
+    WHERE id = (SELECT promotion_id FROM payments_redemption WHERE id = p_use_id) FOR NO KEY UPDATE;
+    SELECT * INTO v_use FROM payments_redemption WHERE id = p_use_id FOR NO KEY UPDATE;
+    IF NOT FOUND OR v_use.status = p_status OR v_use.withdrawn_at IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    v_sign := (p_status <> 'released')::integer - (v_use.status <> 'released')::integer;
+    IF v_sign <> 0 THEN
+        UPDATE payments_promotion
+        SET used = used + v_sign, reserved_minor = reserved_minor + v_sign * v_use.reserved_minor,
+            used_on_day = CASE WHEN day = v_use.day THEN greatest(used_on_day + v_sign, 0) ELSE used_on_day END
+        WHERE id = v_use.promotion_id;
+        UPDATE payments_promotioncode SET used = used + v_sign WHERE id = v_use.code_id;
+    END IF;
+    UPDATE payments_redemption
+    SET status = p_status,
+        used_at = CASE WHEN p_status = 'used' THEN clock_timestamp() ELSE used_at END,
+        released_at = CASE WHEN p_status = 'released' THEN clock_timestamp() END,
+        withdrawn_at = CASE WHEN p_is_withdrawn THEN clock_timestamp() END
+    WHERE id = v_use.id;
+    RETURN true;
+END $$;
+
+-- The same for everything that p_subject_id holds, or (p_is_withdrawn) takes off again what it holds. Twice is once.
+-- Answers how many moved.
+DROP FUNCTION IF EXISTS promotions_settle(text, text);
+CREATE OR REPLACE FUNCTION promotions_settle(
+    p_subject_id text, p_status text, p_is_withdrawn boolean DEFAULT false
+)
+RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    v_use record;
     v_settled integer := 0;
 BEGIN
-    -- The locks in the order of promotions_take: promotions by id, then codes, then uses.
+    -- All promotions before the first use, by id, as promotions_take meets them.
     PERFORM 1 FROM payments_promotion WHERE id IN (
         SELECT promotion_id FROM payments_redemption WHERE subject_id = p_subject_id AND status <> p_status
     ) ORDER BY id FOR NO KEY UPDATE;
     FOR v_use IN
-        SELECT * FROM payments_redemption WHERE subject_id = p_subject_id AND status <> p_status
-        ORDER BY promotion_id, id FOR NO KEY UPDATE
+        SELECT id, promotion_id FROM payments_redemption WHERE subject_id = p_subject_id AND status <> p_status
+        ORDER BY promotion_id, id
     LOOP
-        CONTINUE WHEN p_status = 'used' AND v_use.status = 'released' AND EXISTS (
+        -- What was given back does not come again beside a later use of the same promotion.
+        CONTINUE WHEN p_status = 'used' AND EXISTS (
             SELECT 1 FROM payments_redemption
             WHERE subject_id = p_subject_id AND promotion_id = v_use.promotion_id AND status <> 'released'
+                AND id <> v_use.id
         );
-        v_sign := (p_status <> 'released')::integer - (v_use.status <> 'released')::integer;
-        IF v_sign <> 0 THEN
-            UPDATE payments_promotion
-            SET used = used + v_sign, reserved_minor = reserved_minor + v_sign * v_use.reserved_minor,
-                used_on_day = CASE WHEN day = v_use.day THEN greatest(used_on_day + v_sign, 0) ELSE used_on_day END
-            WHERE id = v_use.promotion_id;
-            UPDATE payments_promotioncode SET used = used + v_sign WHERE id = v_use.code_id;
+        IF promotions_settle_use(v_use.id, p_status, p_is_withdrawn) THEN
+            v_settled := v_settled + 1;
         END IF;
-        UPDATE payments_redemption
-        SET status = p_status,
-            used_at = CASE WHEN p_status = 'used' THEN clock_timestamp() ELSE used_at END,
-            released_at = CASE WHEN p_status = 'released' THEN clock_timestamp() END
-        WHERE id = v_use.id;
-        v_settled := v_settled + 1;
     END LOOP;
     RETURN v_settled;
 END $$;

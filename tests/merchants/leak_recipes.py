@@ -28,7 +28,7 @@ from payments.orders.disputes.answering import add_file, write_texts
 from payments.orders.disputes.models import DisputeFile
 from payments.orders.disputes.recording import record_dispute_notice
 from payments.orders.models import Evidence, Order, Payment, Refund
-from payments.promotions.managing import BatchDraft, add_batch, advance_batch
+from payments.promotions.managing import MILL, BatchDraft, add_batch
 from payments.promotions.models import PromotionCode
 from payments.routing.models import GatewayAccount
 from tests.actors import MerchantServer
@@ -146,7 +146,7 @@ def _promotion_code(merchant: Merchant) -> Model:
 
 def _code_batch(merchant: Merchant) -> Model:
     batch = add_batch(_promotion(merchant).pk, BatchDraft(1, requested_by="test", note=f"Note of {word(merchant)}"))
-    return advance_batch(batch.id)
+    return MILL.advance(batch.id)
 
 
 def _redemption(merchant: Merchant) -> Model:

@@ -184,6 +184,16 @@ def test_what_may_not_be_charged_is_refused_before_anything_is_written(
         assert one(UnaskedCharge(gone.order_id, 1, card, now)).refusal == "method_not_ready"
 
 
+def test_order_that_was_read_before_it_was_canceled_is_not_charged(
+    app_user: AppUser, platform: Merchant, now: datetime
+) -> None:
+    card, order = card_of(app_user), order_for(app_user.user.id, platform, now=now)
+    cancel_order(order.id)
+    assert order.status == "open", "as it was read"
+    with nothing_changes():
+        assert one(UnaskedCharge(order.id, 1, card, now, order)).refusal == "order_not_open"
+
+
 def test_blocked_person_is_not_charged(app_user: AppUser, charge: Callable[..., UnaskedCharge]) -> None:
     asked = charge(method=card_of(app_user))
     blocking = RiskList.objects.create(name="blocked", effect="block")

@@ -17,7 +17,8 @@ from payments.promotions.transitions import REDEMPTION
 
 class Redemption(models.Model):
     """One use of a code for ``subject_id`` (an order, a subscription). ``amount_minor`` is what the first charge was
-    lowered by; ``given_minor`` what all of them were. ``periods_left`` None: every period that comes."""
+    lowered by; ``given_minor`` what all of them were. ``periods_left`` None: every period that comes. ``withdrawn_at``:
+    the payer took the code off again before paying, so that no late payment brings it back."""
 
     class Status(models.TextChoices):
         TAKEN = "taken", _("Taken")
@@ -58,6 +59,7 @@ class Redemption(models.Model):
     taken_at = models.DateTimeField(_("taken"), db_default=Now())
     used_at = models.DateTimeField(_("used"), null=True, blank=True)
     released_at = models.DateTimeField(_("given back"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("taken off again"), null=True, blank=True)
 
     class Meta:
         app_label = "payments"
@@ -81,6 +83,10 @@ class Redemption(models.Model):
             models.CheckConstraint(
                 condition=Q(status="released", released_at__isnull=False) | ~Q(status="released"),
                 name="promotion_use_release_is_dated",
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at__isnull=True) | Q(status="released"),
+                name="promotion_use_withdrawn_is_released",
             ),
         ]
         indexes: ClassVar = [

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from merchants.models import Merchant
-from payments.promotions.managing import BatchDraft, add_batch, advance_batch
+from payments.promotions.managing import MILL, BatchDraft, add_batch
 from payments.promotions.models import CodeBatch, Promotion, PromotionCode, Redemption
 from payments.promotions.terms import fingerprint_of
 from tests.merchants.factories import make_member, make_merchant, make_user
@@ -58,7 +58,7 @@ def test_staff_write_a_promotion_in_major_units(merchant: Merchant) -> None:
     [
         ({"percent": "101"}, "100"),
         ({"percent": "-1"}, "0.01"),
-        ({"percent": ""}, "2000 is 20 percent"),
+        ({"percent": ""}, "More than 0"),
         ({"kind": "fixed"}, "Name an amount"),
         ({"kind": "fixed", "amounts": "five dollars"}, "Write currency and amount"),
         ({"kind": "fixed", "amounts": "USD 5.001"}, "no more decimals"),
@@ -100,7 +100,7 @@ def test_deeds_from_the_page(merchant: Merchant) -> None:
     do(client, made, "add_code", code="extra-1", max_uses="3")
     assert PromotionCode.objects.get(code="EXTRA-1").max_uses == 3
     do(client, made, "make_codes", count="12", prefix="P-", note="")
-    assert advance_batch(CodeBatch.objects.get().id).made == 12
+    assert MILL.advance(CodeBatch.objects.get().id).made == 12
     code = PromotionCode.objects.get(code="EXTRA-1")
     do(client, code, "disable")
     assert not PromotionCode.objects.get(code="EXTRA-1").is_enabled
@@ -112,11 +112,35 @@ def test_deeds_from_the_page(merchant: Merchant) -> None:
         assert made.status == status
 
 
+@pytest.mark.parametrize("site", ["ops", "merchant"])
+def test_terms_that_nobody_can_change_any_more_are_shown_in_peoples_units(merchant: Merchant, site: str) -> None:
+    staff().post(reverse("ops:payments_promotion_add"), FORM | {"merchant": merchant.id})
+    made = Promotion.objects.get()
+    staff().post(address(made, "activate"), {"seen_rules": fingerprint_of(made)})
+    visitor = staff() if site == "ops" else member_of(merchant)
+
+    shown = visitor.get(address(made, site=site)).content.decode()
+
+    for term in ("12.5 %", "$500.00", "$20.00", "€18.50"):
+        assert term in shown, term
+    assert "minor units" not in shown
+
+
+def test_what_is_no_code_is_said_in_the_dialog(merchant: Merchant) -> None:
+    made = make_promotion(merchant)
+    before = PromotionCode.objects.count()
+
+    answer = do(staff(), made, "add_code", code="no code!", max_uses="")
+
+    assert "3 to 40 letters" in answer.content.decode()
+    assert PromotionCode.objects.count() == before
+
+
 @pytest.mark.parametrize("model", ["promotion", "promotioncode", "codebatch", "redemption"])
 @pytest.mark.parametrize("site", ["ops", "merchant"])
 def test_lists_are_searched_and_pages_open(merchant: Merchant, site: str, model: str) -> None:
     made = make_promotion(merchant)
-    advance_batch(add_batch(made.id, BatchDraft(2, requested_by="usr_x")).id)
+    MILL.advance(add_batch(made.id, BatchDraft(2, requested_by="usr_x")).id)
     take_once("WELCOME20", purchase(merchant, kind="order"), "ord_somewhere")
     client = staff() if site == "ops" else member_of(merchant, role="viewer")
     rows = {"promotion": made, "codebatch": CodeBatch.objects.get(), "redemption": Redemption.objects.get()}
@@ -157,7 +181,7 @@ def test_roles_that_only_look_change_nothing(merchant: Merchant) -> None:
 
 def test_another_merchants_codes_are_not_downloaded(merchant: Merchant) -> None:
     theirs = make_promotion(make_merchant())
-    batch = advance_batch(add_batch(theirs.id, BatchDraft(2, requested_by="usr_x")).id)
+    batch = MILL.advance(add_batch(theirs.id, BatchDraft(2, requested_by="usr_x")).id)
     client = member_of(merchant)
     assert client.get(address(batch, "codes", site="merchant")).status_code == 404
     assert staff().get(address(batch, "codes")).status_code == 200

@@ -7,7 +7,7 @@ from django.conf import LazySettings
 from django.utils import translation
 
 from merchants.models import Merchant
-from payments.promotions.managing import advance_batch
+from payments.promotions.managing import MILL
 from payments.promotions.models import CodeBatch, Promotion, PromotionCode, Redemption
 from tests.actors import AppUser, MerchantServer
 from tests.payments.promotions.factories import make_promotion
@@ -93,7 +93,7 @@ def test_a_batch_by_the_api(merchant_server: MerchantServer) -> None:
     at = f"/promotions/{promotion.id}"
     batch = merchant_server.post(f"{at}/code-batches", {"count": 30, "prefix": "vip-"}).json()
     assert (batch["status"], batch["made"], batch["count"]) == ("making", 0, 30)
-    advance_batch(batch["id"])
+    MILL.advance(batch["id"])
     shown = merchant_server.get(f"{at}/code-batches/{batch['id']}").json()
     assert (shown["status"], shown["made"]) == ("done", 30)
     page = merchant_server.get(f"{at}/codes", batch=batch["id"], limit=20).json()

@@ -10,7 +10,9 @@ from django.test import Client
 
 from accounts.models import User
 from merchants.models import Merchant
+from paycore import code_batches
 from paycore.clock import database_now
+from paycore.code_batches import CodeMill
 from paycore.encryption import blind_index
 from paycore.errors import PaycoreError
 from payments.gateways.contract import SavedMethod
@@ -18,15 +20,14 @@ from payments.methods.services import remember_method
 from payments.personal_data import collect_promotions, forget_mail_boxes_and_cards
 from payments.promotions import managing
 from payments.promotions.managing import (
+    MILL,
     BatchDraft,
     CodeDraft,
     activate_promotion,
     add_batch,
     add_code,
-    advance_batch,
     change_promotion,
     create_promotion,
-    due_batches,
     end_promotion,
     pause_promotion,
 )
@@ -195,29 +196,27 @@ def test_a_batch_has_bounds(merchant: Merchant, wish: dict[str, Any]) -> None:
 def test_a_batch_is_made_in_steps_and_goes_on_where_a_killed_worker_left_it(
     merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(managing, "CHUNK", 40)
+    monkeypatch.setattr(code_batches, "CHUNK", 40)
     batch = add_batch(draft(merchant).id, BatchDraft(100, requested_by="usr_author", prefix="xmas-"))
     chunks = []
 
-    def dies_in_the_second(row: CodeBatch, count: int) -> int:
-        chunks.append(count)
-        made = make(row, count)
+    def dies_in_the_second(row: CodeBatch, numbers: range) -> int:
+        chunks.append(numbers)
+        made = MILL.make(row, numbers)
         if len(chunks) == 2:
             raise RuntimeError("killed")
         return made
 
-    make = managing._make_codes
-    monkeypatch.setattr(managing, "_make_codes", dies_in_the_second)
     with pytest.raises(RuntimeError, match="killed"):
-        advance_batch(batch.id)
+        CodeMill(CodeBatch, dies_in_the_second).advance(batch.id)
     batch.refresh_from_db()
     assert (batch.made, batch.codes.count(), batch.status) == (40, 40, "making")
     CodeBatch.objects.update(next_attempt_at=database_now())  # its lease is over
     assert make_promotion_codes() == 1
     batch.refresh_from_db()
     assert (batch.made, batch.codes.count(), batch.status) == (100, 100, "done")
-    assert chunks == [40, 40, 40, 20]
-    assert due_batches(limit=5) == []
+    assert chunks == [range(40), range(40, 80)]
+    assert MILL.due(limit=5) == []
     codes = batch.codes.values_list("code", flat=True)
     assert len(set(codes)) == 100
     assert all(code.startswith("XMAS-") and len(code) == 15 for code in codes)
@@ -227,7 +226,7 @@ def test_codes_that_are_there_already_are_made_anew(merchant: Merchant, monkeypa
     made = draft(merchant)
     few = iter(["AAAAAAAA", "AAAAAAAA", "CCCCCCCC", "AAAAAAAA", "DDDDDDDD"])
     monkeypatch.setattr(managing, "made_up_code", lambda **_wish: next(few))
-    batch = advance_batch(add_batch(made.id, BatchDraft(3, requested_by="usr_author")).id)
+    batch = MILL.advance(add_batch(made.id, BatchDraft(3, requested_by="usr_author")).id)
     assert (batch.made, sorted(batch.codes.values_list("code", flat=True))) == (3, ["AAAAAAAA", "CCCCCCCC", "DDDDDDDD"])
 
 
@@ -235,12 +234,12 @@ def test_the_end_of_a_promotion_stops_its_batches(merchant: Merchant) -> None:
     made = draft(merchant)
     batch = add_batch(made.id, BatchDraft(10, requested_by="usr_author"))
     end_promotion(made.id)
-    assert advance_batch(batch.id).status == "stopped"
+    assert MILL.advance(batch.id).status == "stopped"
     assert not batch.codes.exists()
 
 
 def test_the_file_of_a_batch_opens_in_a_spreadsheet_without_running_anything(merchant: Merchant) -> None:
-    batch = advance_batch(add_batch(make_promotion(merchant).id, BatchDraft(25, requested_by="usr_author")).id)
+    batch = MILL.advance(add_batch(make_promotion(merchant).id, BatchDraft(25, requested_by="usr_author")).id)
     client = Client()
     client.force_login(make_user(is_staff=True, is_superuser=True))
     response = client.get(f"/ops/payments/codebatch/{batch.id}/codes.csv")
