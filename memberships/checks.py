@@ -1,4 +1,5 @@
-"""J10: nobody is charged twice for a period, periods neither overlap nor leave a gap, and what is due is looked at.
+"""J10: nobody is charged twice for a period, periods neither overlap nor leave a gap, and what is due is looked at; M6
+to M8: what should go back to members does, or is somebody's case.
 
 A look is at the memberships that something happened to lately, and at another 288th of all: with one every five minutes
 each is seen every day, and a look costs nearly the same whether there are a thousand or a million.
@@ -54,7 +55,7 @@ _J10 = (
         WHERE one.next_starts_at < one.ends_at
             OR one.next_starts_at > one.ends_at AND one.rail = 'web' AND NOT EXISTS (
                 SELECT 1 FROM memberships_pause z WHERE z.subscription_id = one.subscription_id
-                    AND z.paused_at = one.ends_at AND z.ended_at = one.next_starts_at
+                    AND z.paused_at = one.ends_at AND (z.ended_at IS NULL OR z.ended_at >= one.next_starts_at)
             ) AND NOT EXISTS (
                 SELECT 1 FROM memberships_period r WHERE r.subscription_id = one.subscription_id
                     AND r.status = 'revoked' AND r.starts_at >= one.ends_at AND r.starts_at < one.next_starts_at
@@ -83,7 +84,55 @@ _ON_TIME = Invariant(
     WHERE due_at < statement_timestamp() - interval '30 minutes' AND rail = 'web'
     """,
 )
-INVARIANTS = (*BOOKS, _ON_TIME, *_J10)
+_GIVEN_BACK = (
+    Invariant(
+        "M6",
+        "money promised back is on its way, given, or owed with an open case",
+        """
+        SELECT p.id FROM memberships_promisedrefund p JOIN payments_refund r ON r.id = p.refund_id
+        WHERE p.status = 'sent' AND r.status IN ('succeeded', 'failed', 'rejected')
+            AND r.updated_at < statement_timestamp() - interval '30 minutes'
+        UNION ALL
+        SELECT p.id FROM memberships_promisedrefund p
+        WHERE p.status = 'owed' AND NOT EXISTS (
+            SELECT 1 FROM riskcontrol_case c
+            WHERE c.kind = 'membership_surplus' AND c.object_id = p.id AND c.status = 'open'
+        )
+        """,
+    ),
+    Invariant(
+        "M7",
+        "an invoice is taken back while a dispute over it is lost, and counts again once it is won",
+        """
+        SELECT d.id FROM payments_dispute d
+        JOIN payments_payment y ON y.id = d.payment_id AND NOT y.is_surplus
+        JOIN memberships_invoice i ON i.order_id = y.order_id AND i.status = 'paid'
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(n.total_minor - n.credit_minor), 0) AS gone,
+                coalesce(bool_or(n.source_id = d.id OR n.source_id LIKE d.id || ':%%'), FALSE) AS counts
+            FROM memberships_creditnote n WHERE n.invoice_id = i.id AND n.voided_at IS NULL
+        ) AS notes
+        WHERE d.decided_at < statement_timestamp() - interval '30 minutes'
+            AND (d.status = 'won' AND notes.counts
+                OR d.status = 'lost' AND NOT notes.counts AND notes.gone < i.due_minor)
+        """,
+    ),
+    Invariant(
+        "M8",
+        "money that came for a void invoice goes back, or is owed",
+        """
+        SELECT i.id FROM memberships_invoice i
+        JOIN payments_payment y ON y.order_id = i.order_id AND y.status = 'succeeded' AND NOT y.is_surplus
+        WHERE i.subscription_id IN (SELECT * FROM looked) AND i.status = 'void'
+            AND y.captured_minor > y.refunded_minor + y.refund_pending_minor + y.disputed_minor
+            AND y.succeeded_at < statement_timestamp() - interval '30 minutes' AND NOT EXISTS (
+                SELECT 1 FROM memberships_promisedrefund p JOIN payments_refund r ON r.id = p.refund_id
+                WHERE r.payment_id = y.id AND p.status IN ('owed', 'credited', 'dropped')
+            )
+        """,
+    ),
+)
+INVARIANTS = (*BOOKS, _ON_TIME, *_J10, *_GIVEN_BACK)
 
 
 def run_checks(*, now: datetime) -> list[Finding]:

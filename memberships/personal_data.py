@@ -12,7 +12,7 @@ from memberships.gifts.queries import gifts_for_export, redemptions_for_export
 from memberships.gifts.services import forget_gifts
 from memberships.invoices.presentation import present_credit_note, present_invoice
 from memberships.invoices.queries import credit_notes_of, invoices_of
-from memberships.models import Grant, Period, Subscription, SubscriptionChange
+from memberships.models import Grant, Period, PromisedRefund, Subscription, SubscriptionChange
 from memberships.price_changes.queries import moves_for_export
 from memberships.seats.queries import seats_for_export
 from memberships.seats.services import forget_seats
@@ -29,12 +29,14 @@ def collect_memberships(user_id: str) -> Collected:
     subscriptions = Subscription.objects.filter(user_id=user_id).select_related("plan").order_by("id")
     periods = Period.objects.filter(subscription__user_id=user_id).order_by("subscription_id", "number")
     changes = SubscriptionChange.objects.filter(subscription__user_id=user_id).order_by("id")
+    promises = PromisedRefund.objects.filter(user_id=user_id).order_by("id")
     grants = Grant.objects.filter(user_id=user_id).select_related("plan").order_by("starts_at", "id")
     return Collected(
         {
             "subscriptions": [_subscription(row) for row in subscriptions],
             "periods": [_period(row) for row in periods],
             "changes": [_change(row) for row in changes],
+            "promised_refunds": [_promise(row) for row in promises],
             "grants": [_grant(row) for row in grants],
             "invoices": [present_invoice(row) for row in invoices_of(user_id).order_by("id")],
             "credit_notes": [present_credit_note(row) for row in credit_notes_of(user_id).order_by("id")],
@@ -57,13 +59,15 @@ def what_is_lost(user_id: str) -> Sequence[str]:
 
 
 def end_and_forget(user_id: str) -> None:
-    """Nothing is charged any more; what a store sells is ended at the store. PaymentInProgress while the money of an
-    open invoice may still come."""
+    """Nothing is charged any more; what a store sells is ended at the store. What the person wrote about a change is
+    emptied, what staff wrote is the company's. PaymentInProgress while the money of an open invoice may still come."""
     user = User.objects.get(id=user_id)
     now = database_now(subject=user_id)
     ours = Subscription.objects.filter(user=user, rail=Subscription.Rail.WEB).exclude(status="ended")
     for subscription_id in ours.values_list("id", flat=True):
         cancel_now(subscription_id, user_id=user_id, why=Why("erased", SYSTEM, now), policy="none")
+    written = SubscriptionChange.objects.filter(subscription__user=user, by=user_id)
+    written.exclude(reason="").update(reason="")
     forget_seats(user, now=now)
     forget_gifts(user)
 
@@ -104,6 +108,17 @@ def _change(change: SubscriptionChange) -> dict[str, Any]:
         "what": change.kind,
         "why": change.reason,
         "happened_at": change.happened_at,
+    }
+
+
+def _promise(promised: PromisedRefund) -> dict[str, Any]:
+    return {
+        "refund": promised.refund_id,
+        "subscription": promised.subscription_id,
+        "status": promised.status,
+        "currency": promised.currency,
+        "amount_minor": promised.amount_minor,
+        "created_at": promised.created_at,
     }
 
 

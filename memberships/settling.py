@@ -12,6 +12,7 @@ from memberships.gifts.services import forget_unpaid, issue_gift
 from memberships.gifts.taking_back import take_back_gift
 from memberships.invoices.paying import mark_paid
 from memberships.models import Invoice, Subscription
+from memberships.subscriptions.change_codes import free_code
 from memberships.subscriptions.changing import apply_paid_change
 from memberships.subscriptions.clearing import void_unpaid
 from memberships.subscriptions.collection import remember_method_of
@@ -70,6 +71,14 @@ def end_order(order_id: str) -> None:
             forget_unpaid(invoice, now=now)
 
 
+def is_all_gone(order_id: str) -> bool:
+    """Whether refunds and disputes together took all that the order had brought."""
+    paid = Payment.objects.filter(order_id=order_id, status=Payment.Status.SUCCEEDED, is_surplus=False)
+    rows = list(paid.values_list("captured_minor", "refunded_minor", "disputed_minor"))
+    captured, refunded, disputed = (sum(column) for column in zip(*rows, strict=True)) if rows else (0, 0, 0)
+    return 0 < captured <= refunded + disputed
+
+
 def take_back(order_id: str, *, end_reason: str) -> None:
     """All the money of an order went back: what it gave is over. ``end_reason`` is refunded or disputed."""
     invoice = Invoice.objects.filter(order_id=order_id).first()
@@ -84,6 +93,8 @@ def take_back(order_id: str, *, end_reason: str) -> None:
         is_over = Subscription.objects.filter(id=invoice.subscription_id, status=Subscription.Status.ENDED).exists()
         if invoice.kind == Invoice.Kind.START and is_over:
             release(str(invoice.subscription_id))
+        elif is_over:
+            free_code(invoice)
 
 
 def _settle(paid: _Paid) -> None:

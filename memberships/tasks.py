@@ -5,7 +5,7 @@ from celery import shared_task
 from memberships.actions.services import carry_on, due_actions
 from memberships.bells import CHARGE_NOTICES, CLOCKS, OVERDUE, RENEWALS
 from memberships.checks import run_checks
-from memberships.gifts.batches import due_batches, make_codes
+from memberships.gifts.batches import MILL
 from memberships.gifts.services import deliver, due_gifts
 from memberships.invoices.recognition import recognise_due
 from memberships.price_changes.announcing import advance_change, due_changes
@@ -56,8 +56,8 @@ def deliver_gifts() -> int:
 
 @shared_task
 def make_redeem_codes() -> int:
-    batch_ids = due_batches(limit=2)
-    try_each(batch_ids, lambda batch_id: make_codes(batch_id, now=database_now()))
+    batch_ids = MILL.due(limit=2)
+    try_each(batch_ids, MILL.advance)
     return len(batch_ids)
 
 

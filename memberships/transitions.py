@@ -63,8 +63,8 @@ GIFT = StateTable(
 
 CODE_BATCH = StateTable(
     name="redeem_code_batch",
-    initial="making",
-    transitions={"making": ("ready", "void"), "ready": ("void",)},
+    initial="waiting",
+    transitions={"waiting": ("making", "void"), "making": ("ready", "void"), "ready": ("void",)},
     final=frozenset({"void"}),
 )
 
@@ -127,4 +127,11 @@ INVOICE_VOIDING = StateTable(
     initial="waiting",
     transitions={"waiting": ("done", "rejected")},
     final=frozenset({"done", "rejected"}),
+)
+
+PROMISED_REFUND = StateTable(
+    name="promised_refund",
+    initial="sent",
+    transitions={"sent": ("done", "owed"), "owed": ("sent_again", "credited", "dropped")},
+    final=frozenset({"done", "sent_again", "credited", "dropped"}),
 )

@@ -8,19 +8,20 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from memberships.actions.errors import TermsNotValid
+from memberships.actions.errors import RiseNeedsPriceChange, TermsNotValid
 from memberships.catalogue.known import newest_version, price_of
 from memberships.gifts.granting import GrantDraft, grant_time
-from memberships.models import Grant, Invoice, MemberAction, Price, Subscription
+from memberships.models import Grant, Invoice, MemberAction, Price, PriceChange, Subscription
+from memberships.renewals.forgiving import RENEWAL, forgive_period, what_is_let_go
 from memberships.subscriptions.bonus import append_bonus, takes_bonus
 from memberships.subscriptions.cancelling import cancel_at_period_end, cancel_now, ends_at_once
-from memberships.subscriptions.changing import ChangeWish, change_at_period_end, change_now, preview_change
+from memberships.subscriptions.changing import ChangeWish, change_at_period_end, change_now, preview_change, same_rhythm
 from memberships.subscriptions.clearing import ANY_KIND, close_at_gateway
 from memberships.subscriptions.guarding import require_ours
 from memberships.subscriptions.pausing import pause
 from memberships.subscriptions.recording import Why, lock_subscription
 from memberships.subscriptions.refunding import FULL, NONE, PRORATED, money_back
-from memberships.subscriptions.worth import time_left
+from memberships.subscriptions.worth import put_aside, time_left
 from paycore.errors import NotFound
 from paycore.money import Money
 from payments.orders.models import Payment
@@ -34,6 +35,7 @@ _CLOSES: Mapping[str, tuple[str, ...]] = {
     Kind.CANCEL_NOW: ANY_KIND,
     Kind.PAUSE: (Invoice.Kind.CHANGE,),
     Kind.CHANGE_NOW: (Invoice.Kind.CHANGE,),
+    Kind.FORGIVE: RENEWAL,
 }
 
 
@@ -111,14 +113,29 @@ def _change_now(subscription: Subscription, terms: Terms, why: Why) -> str:
 
 
 def _move_to_price(subscription: Subscription, terms: Terms, why: Why) -> str:
+    _require_no_mere_rise(subscription, price_of(terms["price"]))
     change_at_period_end(subscription.id, _wish(terms), user_id=subscription.user_id, why=why)
     return ""
+
+
+def _require_no_mere_rise(subscription: Subscription, after: Price) -> None:
+    """RiseNeedsPriceChange: of the same plan members keep the old price until they agree or a notice is over."""
+    if subscription.price_id is None:
+        return
+    before = price_of(subscription.price_id)
+    is_same = before.plan_id == after.plan_id and same_rhythm(before, after)
+    if is_same and PriceChange(from_price=before, to_price=after).is_rise:
+        raise RiseNeedsPriceChange
 
 
 def _refund(subscription: Subscription, terms: Terms, why: Why) -> str:
     payment = payment_of(subscription, terms["payment"])
     amount = Money(terms["amount_minor"], payment.currency)
     return request_refund(RefundOrder(payment.id, amount, why.reason, why.by)).id
+
+
+def _forgive(subscription: Subscription, terms: Terms, why: Why) -> str:
+    return forgive_period(subscription.id, why=why).id
 
 
 def payment_of(subscription: Subscription, payment_id: str) -> Payment:
@@ -143,7 +160,8 @@ def _weigh_days(subscription: Subscription, terms: Terms, now: datetime) -> Mone
 
 def _weigh_cancel(subscription: Subscription, terms: Terms, now: datetime) -> Money:
     times = time_left(subscription, at=now)
-    return money_back(subscription, times, policy=terms["policy"], at=now, credit=subscription.credit)
+    amount = money_back(subscription, times, policy=terms["policy"], at=now, credit=subscription.credit)
+    return amount if terms["policy"] == NONE else amount + put_aside(subscription)
 
 
 def _weigh_change(subscription: Subscription, terms: Terms, now: datetime) -> Money | None:
@@ -169,6 +187,10 @@ def _weigh_refund(subscription: Subscription, terms: Terms, now: datetime) -> Mo
     return Money(terms["amount_minor"], payment_of(subscription, terms["payment"]).currency)
 
 
+def _weigh_forgiveness(subscription: Subscription, terms: Terms, now: datetime) -> Money:
+    return what_is_let_go(subscription)
+
+
 def _is_number(value: Any, *, most: int) -> bool:
     return type(value) is int and 1 <= value <= most
 
@@ -181,6 +203,7 @@ _PERFORM: Mapping[str, Callable[[Subscription, Terms, Why], str]] = {
     Kind.CHANGE_NOW: _change_now,
     Kind.MOVE_TO_PRICE: _move_to_price,
     Kind.REFUND: _refund,
+    Kind.FORGIVE: _forgive,
 }
 _WEIGH: Mapping[str, Callable[[Subscription, Terms, datetime], Money | None]] = {
     Kind.EXTEND: _weigh_days,
@@ -188,12 +211,14 @@ _WEIGH: Mapping[str, Callable[[Subscription, Terms, datetime], Money | None]] = 
     Kind.CHANGE_NOW: _weigh_change,
     Kind.MOVE_TO_PRICE: _weigh_move,
     Kind.REFUND: _weigh_refund,
+    Kind.FORGIVE: _weigh_forgiveness,
 }
 _CHECKS: Mapping[str, Callable[[Terms], bool]] = {
     Kind.EXTEND: lambda terms: _is_number(terms.get("days"), most=MOST_DAYS),
     Kind.CANCEL_AT_END: lambda terms: not terms,
     Kind.CANCEL_NOW: lambda terms: terms.get("policy") in (NONE, PRORATED, FULL),
     Kind.PAUSE: lambda terms: set(terms) <= {"until"},
+    Kind.FORGIVE: lambda terms: not terms,
     Kind.CHANGE_NOW: lambda terms: bool(terms.get("price")),
     Kind.MOVE_TO_PRICE: lambda terms: bool(terms.get("price")),
     Kind.REFUND: lambda terms: bool(terms.get("payment")) and _is_number(terms.get("amount_minor"), most=10**15),

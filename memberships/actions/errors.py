@@ -28,3 +28,8 @@ class DecisionIsYourOwn(Conflict):
 class DecisionChanged(Conflict):
     code = "member_action_changed"
     title = _("This is not what you looked at, or it is decided already. Look again.")
+
+
+class RiseNeedsPriceChange(Conflict):
+    code = "rise_needs_price_change"
+    title = _("The same plan would cost more: that needs a price change, with consent or notice.")

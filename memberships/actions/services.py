@@ -37,6 +37,7 @@ _WORDS = {
     MemberAction.Kind.CHANGE_NOW: "changed",
     MemberAction.Kind.MOVE_TO_PRICE: "change_planned",
     MemberAction.Kind.REFUND: "refund_asked",
+    MemberAction.Kind.FORGIVE: "period_forgiven",
 }
 
 

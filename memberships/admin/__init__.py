@@ -8,12 +8,15 @@ from memberships.admin import (
     invoice_pages,
     price_change_pages,
     price_pages,
+    promised_refund_pages,
     report_pages,
     revenue_pages,
     seat_pages,
+    second_persons,
     store_pages,
     subscription_pages,
     tax_pages,
+    usage_pages,
 )
 
 __all__ = [
@@ -24,10 +27,13 @@ __all__ = [
     "invoice_pages",
     "price_change_pages",
     "price_pages",
+    "promised_refund_pages",
     "report_pages",
     "revenue_pages",
     "seat_pages",
+    "second_persons",
     "store_pages",
     "subscription_pages",
     "tax_pages",
+    "usage_pages",
 ]

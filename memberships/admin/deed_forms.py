@@ -142,6 +142,7 @@ FORMS: Mapping[str, type[DeedForm]] = {
     Kind.CHANGE_NOW: PriceForm,
     Kind.MOVE_TO_PRICE: PriceForm,
     Kind.REFUND: RefundForm,
+    Kind.FORGIVE: DeedForm,
 }
 
 

@@ -18,16 +18,16 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from memberships.admin.deed_pages import opens_page
-from memberships.gifts.batches import MOST_CODES, BatchDraft, export_codes, start_batch, uses_of, void_batch
+from memberships.gifts.batches import BatchDraft, approve_batch, export_codes, start_batch, uses_of, void_batch
 from memberships.models import CodeBatch, Gift, Grant, RedeemCode, Redemption
 from paycore.clock import database_now
+from paycore.code_batches import MOST_CODES, codes_as_csv, progress_of
 from paycore.errors import PaycoreError
 from paycore.sites import ops_site
 from paycore.sites.columns import page_link
 from paycore.sites.dialogs import ConfirmForm, asks_first
 from paycore.sites.pages import FactsPage, Panel, moment
 from paycore.sites.read_only import ReadOnlyAdmin
-from paycore.spreadsheets import csv_response
 from payments.admin.columns import object_link, state_label
 from payments.admin.filters import MadeBetweenFilter
 from payments.admin.pages import MoneyPage
@@ -114,7 +114,7 @@ class BatchForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
 
 @admin.register(CodeBatch, site=ops_site)
 class CodeBatchAdmin(FactsPage):
-    """Made once; afterwards only exported, once, or ended."""
+    """Made once, a big one when another person agreed; afterwards only exported, once, or ended."""
 
     form = BatchForm
     list_display = ("name", "state", "plan", "progress", "expires_at", "exported_at", "creator")
@@ -126,7 +126,7 @@ class CodeBatchAdmin(FactsPage):
     search_help_text = _("Id of a batch, or how its name begins")
     show_full_result_count = False
     ordering = ("-id",)
-    actions_detail = ("export", "void")
+    actions_detail = ("approve", "export", "void")
 
     def get_fieldsets(self, request: HttpRequest, obj: CodeBatch | None = None) -> Any:
         if obj is None:
@@ -134,15 +134,16 @@ class CodeBatchAdmin(FactsPage):
             return ((None, {"fields": names}),)
         facts = (
             ("name", "state"), ("plan", "length"), ("progress", "redeemed"), ("uses_a_code", "expires_at"),
-            ("creator", "created_at"), ("exported_at", "exporter"), "voided_at",
+            ("creator", "created_at"), ("approver", "approved_at"), ("exported_at", "exporter"), "voided_at",
         )  # fmt: skip
         return ((None, {"fields": facts}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: CodeBatch | None = None) -> Any:
         if obj is None:
             return ()
-        own = ("state", "length", "progress", "redeemed", "creator", "exporter")
-        return (*own, "name", "plan", "uses_a_code", "expires_at", "created_at", "exported_at", "voided_at")
+        own = ("state", "length", "progress", "redeemed", "creator", "approver", "exporter")
+        plain = ("name", "plan", "uses_a_code", "expires_at", "created_at", "approved_at", "exported_at", "voided_at")
+        return (*own, *plain)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -177,7 +178,7 @@ class CodeBatchAdmin(FactsPage):
 
     @admin.display(description=_("Made"))
     def progress(self, row: CodeBatch) -> str:
-        return gettext("%(made)d of %(count)d") % {"made": row.made, "count": row.count}
+        return progress_of(row)
 
     @admin.display(description=_("Redeemed"))
     def redeemed(self, row: CodeBatch) -> str:
@@ -187,6 +188,12 @@ class CodeBatchAdmin(FactsPage):
     def creator(self, row: CodeBatch) -> str:
         return person_or_key(row.created_by)
 
+    @admin.display(description=_("Approved by"))
+    def approver(self, row: CodeBatch) -> str:
+        if row.approved_by:
+            return person_or_key(row.approved_by)
+        return gettext("Waits for a second person") if row.needs_second_person else "–"
+
     @admin.display(description=_("Exported by"))
     def exporter(self, row: CodeBatch) -> str:
         return person_or_key(row.exported_by) if row.exported_by else "–"
@@ -195,6 +202,8 @@ class CodeBatchAdmin(FactsPage):
         return [_redemptions_panel(Redemption.objects.filter(batch=row))]
 
     def fitting_actions(self, row: CodeBatch) -> Collection[str]:
+        if row.status == CodeBatch.Status.WAITING:
+            return {"approve", "void"}
         may_export = row.status == CodeBatch.Status.READY and row.exported_at is None
         return ({"export"} if may_export else set()) | ({"void"} if row.status != CodeBatch.Status.VOID else set())
 
@@ -203,6 +212,23 @@ class CodeBatchAdmin(FactsPage):
             "<str:object_id>/codes/", self.admin_site.admin_view(self.codes_view), name="memberships_codebatch_codes"
         )
         return [own, *super().get_urls()]
+
+    @asks_first(
+        title=_("Agree to these codes"),
+        text=_("They are made now, and each gives what this page says. Only another person than who asked may agree."),
+        submit=_("Agree"),
+        permission="operate",
+        icon="check",
+        variant=ActionVariant.PRIMARY,
+    )
+    def approve(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
+        batch, by = self.require_row(request, object_id), str(request.user.pk)
+        return self.carry_out(
+            request,
+            batch,
+            lambda: approve_batch(batch.id, by=by, now=database_now()),
+            done=lambda _batch: gettext("The codes are being made."),
+        )
 
     @opens_page(title=_("Export the codes"), icon="download", variant=ActionVariant.PRIMARY)
     def export(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -225,7 +251,7 @@ class CodeBatchAdmin(FactsPage):
         self.log_change(request, batch, gettext("The codes were exported."))
         rows = ((code, batch.expires_at) for code in codes)
         headers = (pgettext("membership", "Code"), gettext("Expires (UTC)"))
-        return csv_response(file_name=f"{batch.id}.csv", headers=headers, rows=rows)
+        return codes_as_csv(batch, headers=headers, rows=rows)
 
     @asks_first(
         title=_("End these codes"),

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -14,11 +15,12 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from memberships.admin.deed_pages import opens_page
 from memberships.invoices.documents import print_credit_note, print_invoice
 from memberships.invoices.pages import pdf_response
 from memberships.invoices.queries import get_credit_note, get_invoice
 from memberships.invoices.voiding import agree_to_void, ask_to_void, may_be_voided, refuse_to_void
-from memberships.models import CreditNote, Invoice, InvoiceVoiding
+from memberships.models import CreditNote, Invoice, InvoiceVoiding, MemberAction
 from paycore.sites import ops_site
 from paycore.sites.columns import money, page_link, tag
 from paycore.sites.dialogs import ConfirmForm, asks_first
@@ -63,7 +65,7 @@ class InvoiceAdmin(MoneyPage, ReadOnlyAdmin):
         ("order_shown", "subscription_shown"),
         ("issued", "paid_shown"),
     )
-    actions_detail = ("pdf", "void")
+    actions_detail = ("pdf", "void", "forgive")
 
     @admin.display(description=_("Member"))
     def member(self, invoice: Invoice) -> SafeString:
@@ -112,6 +114,8 @@ class InvoiceAdmin(MoneyPage, ReadOnlyAdmin):
         return _lines_panel(row), _earning_panel(row), _notes_panel(row), _voidings_panel(row)
 
     def fitting_actions(self, row: Invoice) -> Collection[str]:
+        if row.kind == Invoice.Kind.RENEWAL and row.status == Invoice.Status.OPEN:
+            return {"pdf", "forgive"}
         return {"pdf", "void"} if may_be_voided(row) else {"pdf"}
 
     @action(description=_("Invoice as PDF"), permissions=["view"], icon="picture_as_pdf")  # type: ignore[untyped-decorator]
@@ -136,6 +140,13 @@ class InvoiceAdmin(MoneyPage, ReadOnlyAdmin):
             done=_after_asking,
         )
 
+    @opens_page(title=_("Forgive the open period"), icon="volunteer_activism")
+    def forgive(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The deed of its subscription: looked at, with a reason, by two people above the limit."""
+        row = self.require_row(request, object_id)
+        address = reverse("ops:memberships_subscription_deed", args=[MemberAction.Kind.FORGIVE])
+        return HttpResponseRedirect(f"{address}?id__in={row.subscription_id}")
+
 
 @admin.register(CreditNote, site=ops_site)
 class CreditNoteAdmin(MoneyPage, ReadOnlyAdmin):
@@ -152,7 +163,13 @@ class CreditNoteAdmin(MoneyPage, ReadOnlyAdmin):
     }
     search_help_text = _("Number of the note or invoice, id of it, the refund, dispute or user, or the e-mail address")
     ordering = ("-id",)
-    fields = (("number", "source"), ("member", "invoice_shown"), ("total_shown", "tax_shown"), ("because", "issued"))
+    fields = (
+        ("number", "source"),
+        ("member", "invoice_shown"),
+        ("total_shown", "tax_shown"),
+        ("credit_shown", "because"),
+        ("issued", "void_shown"),
+    )
     actions_detail = ("pdf",)
 
     @admin.display(description=_("Member"))
@@ -165,7 +182,7 @@ class CreditNoteAdmin(MoneyPage, ReadOnlyAdmin):
 
     @admin.display(description=_("Refund or dispute"))
     def because(self, note: CreditNote) -> SafeString | str:
-        return object_link("ops", note.source_id)
+        return object_link("ops", note.source_id.partition(":")[0])
 
     @admin.display(description=_("Total"))
     def total_shown(self, note: CreditNote) -> str:
@@ -175,9 +192,17 @@ class CreditNoteAdmin(MoneyPage, ReadOnlyAdmin):
     def tax_shown(self, note: CreditNote) -> str:
         return money(note.tax_minor, note.currency)
 
+    @admin.display(description=_("Of this, credit again"))
+    def credit_shown(self, note: CreditNote) -> str:
+        return money(note.credit_minor, note.currency)
+
     @admin.display(description=_("Issued"), ordering="pk")
     def issued(self, note: CreditNote) -> SafeString | str:
         return moment(note.issued_at)
+
+    @admin.display(description=_("Void since"))
+    def void_shown(self, note: CreditNote) -> SafeString | str:
+        return moment(note.voided_at)
 
     def fitting_actions(self, row: CreditNote) -> Collection[str]:
         return {"pdf"}
@@ -292,10 +317,11 @@ def _notes_panel(invoice: Invoice) -> Panel:
             note.get_source_display(),
             money(note.total_minor, note.currency),
             moment(note.issued_at),
+            moment(note.voided_at),
         )
         for note in invoice.credit_notes.order_by("id")
     ]
-    headers = (_("Credit note"), _("Because of"), _("Total"), _("Issued"))
+    headers = (_("Credit note"), _("Because of"), _("Total"), _("Issued"), _("Void since"))
     return Panel(title=_("Credit notes"), headers=headers, rows=rows, numbers={2})
 
 

@@ -136,9 +136,10 @@ class PriceChangeAdmin(FactsPage):
     def get_fieldsets(self, request: HttpRequest, obj: PriceChange | None = None) -> Any:
         if obj is None:
             note = _("Nobody is told yet: the next page shows whom it touches, and another person announces it.")
-            fields: Any = (("from_price", "to_price"), ("kind", "notice_days"), "unanswered", "note")
+            fields: Any = ("from_price", "to_price", "kind", "notice_days", "unanswered", "note")
             return ((None, {"fields": fields, "description": note}),)
-        facts = (("id", "state"), ("title", "plan"), ("direction", "kind"), ("notice_days", "unanswered"), "note")
+        terms = ("notice_days", "unanswered") if obj.kind == PriceChange.Kind.CONSENT else ("notice_days",)
+        facts = (("id", "state"), ("title", "plan"), ("direction", "kind"), terms, "note")
         record = (("created_by", "created_at"), ("announced_by", "announced"), ("progress", "ended_at"))
         return ((None, {"fields": facts}), (_("Record"), {"fields": record}))
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -39,6 +39,11 @@ class PriceAdmin(FactsPage):
     search_help_text = _("Id, currency, or the plan's code or name")
     ordering = ("-is_active", "plan__tier__rank", "plan__code", "currency", "-id")
     actions_detail = ("move_members", "archive", "restore")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Price]":
+        """With the plan, for suggestions name it."""
+        rows: QuerySet[Price] = super().get_queryset(request)
+        return rows.select_related("plan")
 
     @admin.display(description=_("Price"), ordering="amount_minor")
     def amount_shown(self, price: Price) -> str:

@@ -15,7 +15,7 @@ from memberships.actions.deeds import Kind
 from memberships.actions.services import BULK
 from memberships.admin import subscription_panels as tables
 from memberships.admin.deed_pages import DeedPages, opens_page
-from memberships.models import Invoice, Subscription
+from memberships.models import Invoice, Period, Subscription
 from memberships.transitions import LIVE
 from paycore.sites import ops_site
 from paycore.sites.columns import money
@@ -28,7 +28,7 @@ COLOURS = {
     "trialing": "info", "scheduled": "info", "active": "success", "past_due": "warning", "suspended": "danger",
     "paused": "default", "incomplete": "default", "ended": "default",
 }  # fmt: skip
-_ON_PAGE = ("extend", "cancel_at_end", "cancel_now", "pause", "change_now", "refund")
+_ON_PAGE = ("extend", "cancel_at_end", "cancel_now", "pause", "change_now", "refund", "forgive")
 
 
 @admin.register(Subscription, site=ops_site)
@@ -122,6 +122,8 @@ class SubscriptionAdmin(DeedPages, ReadOnlyAdmin):
         if row.rail != Subscription.Rail.WEB:
             return ()
         fitting = {"refund"}
+        if row.periods.filter(status=Period.Status.OPEN, invoice__isnull=False).exists():
+            fitting.add("forgive")
         if row.status in LIVE:
             fitting |= {"extend", "cancel_now"}
             fitting |= set() if row.cancel_at_period_end else {"cancel_at_end"}
@@ -152,6 +154,10 @@ class SubscriptionAdmin(DeedPages, ReadOnlyAdmin):
     @opens_page(title=_("Refund"), icon="undo", variant=ActionVariant.DANGER)
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._ask(request, Kind.REFUND, object_id)
+
+    @opens_page(title=_("Forgive the open period"), icon="volunteer_activism")
+    def forgive(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._ask(request, Kind.FORGIVE, object_id)
 
     def _ask(self, request: HttpRequest, kind: str, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(self.deed_address(kind, self.require_row(request, object_id).pk))

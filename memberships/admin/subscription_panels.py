@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from memberships.admin.words import HISTORY, NOTICES, RIGHTS, named, word
 from memberships.entitlements.queries import entitlements_of
 from memberships.models import Grant, Invoice, MemberActionItem, Subscription
 from paycore.models import Notification
@@ -34,10 +35,10 @@ def changes_panel(subscription: Subscription) -> Panel:
     rows = [
         (
             moment(change.happened_at),
-            change.kind.replace("_", " "),
+            word(HISTORY, change.kind),
             _status(change.status),
             _("The member") if change.by == subscription.user_id else person_or_key(change.by),
-            facts(({"why": change.reason} if change.reason else {}) | change.details),
+            facts(named(({"why": change.reason} if change.reason else {}) | change.details)),
         )
         for change in newest
     ]
@@ -136,7 +137,7 @@ def notices_panel(subscription: Subscription, invoices: Sequence[Invoice]) -> Pa
     rows = [
         (
             moment(notice.created_at),
-            notice.template.replace("_", " "),
+            word(NOTICES, notice.template.removesuffix("_sms")),
             state_label(notice.status, notice.get_status_display()),
             moment(notice.sent_at),
         )
@@ -186,8 +187,8 @@ def usage_panel(user_id: str) -> Panel:
             _("without limit") if right.limit is None else right.limit,
             moment(right.resets_at),
             moment(right.until),
-            right.source,
-            right.reason,
+            word(RIGHTS, right.source),
+            word(RIGHTS, right.reason),
         )
         for right in entitlements_of(user_id)
     ]

@@ -49,6 +49,16 @@ _COUNT = """
     WHERE c.used + %(amount)s BETWEEN 0 AND coalesce(%(most)s, c.used + %(amount)s)
     RETURNING used
 """
+# Not where more was put aside than the window that was counted in: what comes behind it begins a count of its own.
+_GO_ON = """
+    UPDATE memberships_usagecounter SET ends_at = %(until)s, updated_at = clock_timestamp()
+    WHERE subject = %(subject)s AND ends_at > %(stopped_at)s + make_interval(secs => %(seconds)s - 2)
+      AND user_id IN (
+        SELECT user_id FROM memberships_subscription WHERE id = %(subject)s
+        UNION ALL
+        SELECT user_id FROM memberships_seat WHERE subscription_id = %(subject)s AND status = 'active'
+      )
+"""
 
 
 def used_in(user_id: str, windows: Sequence[tuple[str, Window]]) -> list[int]:
@@ -98,3 +108,15 @@ def add(user_id: str, feature: str, window: Window, *, amount: int, most: int | 
         cursor.execute(_COUNT, values)
         row = cursor.fetchone()
     return int(row[0]) if row else None
+
+
+def go_on_counting(subject: str, *, stopped_at: datetime, seconds: int, until: datetime) -> None:
+    """The ``seconds`` that were left of a window at ``stopped_at`` are lived until ``until``: what was used counts."""
+    values: dict[str, str | int | datetime] = {
+        "subject": subject,
+        "stopped_at": stopped_at,
+        "seconds": seconds,
+        "until": until,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_GO_ON, values)

@@ -2,21 +2,19 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
 from memberships.gifts.codes import derived_code, hash_code
-from memberships.gifts.errors import BatchExported, BatchNotReady
+from memberships.gifts.errors import BatchExported, BatchIsYourOwn, BatchNotReady, BatchNotWaiting
 from memberships.models import CodeBatch, Plan, RedeemCode
-from paycore.claims import claim_due
-from paycore.errors import NotFound
+from paycore.code_batches import CodeMill, lock_batch
 
-MOST_CODES = 100_000
-LEASE = timedelta(seconds=60)
-AT_ONCE = 5_000
-_BATCHES_A_CALL = 4
+DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+"""The longest that each interval can be."""
 Status = CodeBatch.Status
 
 
@@ -34,6 +32,8 @@ class BatchDraft:
 
 
 def start_batch(draft: BatchDraft, *, by: str, now: datetime) -> CodeBatch:
+    """The worker makes its codes; above the limit, once another person agreed."""
+    needs_second_person = may_cost_much(draft)
     return CodeBatch.objects.create(
         name=draft.name,
         plan=draft.plan,
@@ -44,42 +44,50 @@ def start_batch(draft: BatchDraft, *, by: str, now: datetime) -> CodeBatch:
         expires_at=draft.expires_at,
         secret=secrets.token_hex(32),
         created_by=by,
-        next_attempt_at=now,
+        needs_second_person=needs_second_person,
+        status=Status.WAITING if needs_second_person else Status.MAKING,
+        next_attempt_at=None if needs_second_person else now,
     )
 
 
-def due_batches(*, limit: int) -> list[str]:
-    """Ids of batches that are not finished, leased so that workers share the work."""
-    return claim_due(CodeBatch, lease=LEASE, limit=limit, condition="status = 'making'")
+def may_cost_much(draft: BatchDraft) -> bool:
+    """By the limit of promotions that give free days: how many days there are in all."""
+    days = DAYS[draft.interval] * draft.interval_count
+    return days * draft.count * draft.uses_a_code > settings.PAYCORE_PROMOTION_SECOND_PERSON_ABOVE_DAYS
 
 
-def make_codes(batch_id: str, *, now: datetime) -> None:
-    """Some thousand codes more, each lot with the count in one transaction: who dies is taken over where they were."""
-    for _lot in range(_BATCHES_A_CALL):
-        with transaction.atomic():
-            batch = _lock(batch_id)
-            if batch.status != Status.MAKING:
-                return
-            numbers = range(batch.made, min(batch.count, batch.made + AT_ONCE))
-            codes = [derived_code(batch.secret or "", number) for number in numbers]
-            RedeemCode.objects.bulk_create(
-                [
-                    RedeemCode(batch=batch, digest=hash_code(code), last_four=code[-4:], uses_most=batch.uses_a_code)
-                    for code in codes
-                ]
-            )
-            batch.made += len(codes)
-            if batch.made == batch.count:
-                batch.status, batch.next_attempt_at = Status.READY, None
-            else:
-                batch.next_attempt_at = now
-            batch.save(update_fields=["made", "status", "next_attempt_at"])
+def approve_batch(batch_id: str, *, by: str, now: datetime) -> CodeBatch:
+    """Its codes are made now. BatchIsYourOwn, BatchNotWaiting."""
+    with transaction.atomic():
+        batch = lock_batch(CodeBatch, batch_id)
+        if batch.status != Status.WAITING:
+            raise BatchNotWaiting(status=batch.status)
+        if by == batch.created_by:
+            raise BatchIsYourOwn
+        batch.status, batch.next_attempt_at = Status.MAKING, now
+        batch.approved_by, batch.approved_at = by, now
+        batch.save(update_fields=["status", "next_attempt_at", "approved_by", "approved_at"])
+    return batch
+
+
+def _make_codes(batch: CodeBatch, numbers: range) -> int:
+    codes = [derived_code(batch.secret or "", number) for number in numbers]
+    RedeemCode.objects.bulk_create(
+        [
+            RedeemCode(batch=batch, digest=hash_code(code), last_four=code[-4:], uses_most=batch.uses_a_code)
+            for code in codes
+        ]
+    )
+    return len(codes)
+
+
+MILL = CodeMill(CodeBatch, _make_codes)
 
 
 def export_codes(batch_id: str, *, by: str, now: datetime) -> list[str]:
     """Every code in plain text: the one time that they can be read. BatchNotReady, BatchExported."""
     with transaction.atomic():
-        batch = _lock(batch_id)
+        batch = lock_batch(CodeBatch, batch_id)
         if batch.status != Status.READY:
             raise BatchNotReady(status=batch.status)
         if batch.exported_at is not None or batch.secret is None:
@@ -93,7 +101,7 @@ def export_codes(batch_id: str, *, by: str, now: datetime) -> list[str]:
 def void_batch(batch_id: str, *, now: datetime) -> CodeBatch:
     """None of its codes gives anything from now on; what was redeemed stays. Safe to repeat."""
     with transaction.atomic():
-        batch = _lock(batch_id)
+        batch = lock_batch(CodeBatch, batch_id)
         if batch.status != Status.VOID:
             batch.status, batch.voided_at, batch.next_attempt_at, batch.secret = Status.VOID, now, None, None
             batch.save(update_fields=["status", "voided_at", "next_attempt_at", "secret"])
@@ -103,10 +111,3 @@ def void_batch(batch_id: str, *, now: datetime) -> CodeBatch:
 def uses_of(batch: CodeBatch) -> int:
     """How often its codes were redeemed."""
     return RedeemCode.objects.filter(batch=batch).aggregate(uses=Sum("uses"))["uses"] or 0
-
-
-def _lock(batch_id: str) -> CodeBatch:
-    batch = CodeBatch.objects.select_for_update(no_key=True).filter(id=batch_id).first()
-    if batch is None:
-        raise NotFound
-    return batch

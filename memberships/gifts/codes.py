@@ -4,9 +4,9 @@ The database knows the keyed hash and the last four characters only.
 """
 
 import hmac
-import secrets
 from itertools import count
 
+from paycore.code_batches import chance_letters, letters_of
 from paycore.encryption import blind_index
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRTWXYZ"
@@ -21,7 +21,7 @@ _CONTEXT = "memberships.redeem_code"
 def new_code() -> str:
     """``7K2M-QW4X-…``"""
     while True:
-        letters = _letters(secrets.randbelow(len(ALPHABET) ** LENGTH))
+        letters = chance_letters(alphabet=ALPHABET, length=LENGTH)
         if _is_fit(letters):
             return _grouped(letters)
 
@@ -30,7 +30,7 @@ def derived_code(secret: str, number: int) -> str:
     """The code ``number`` of a batch: the same again while the batch's secret is known."""
     for attempt in count():
         digest = hmac.digest(bytes.fromhex(secret), f"{number} {attempt}".encode(), "sha256")
-        letters = _letters(int.from_bytes(digest) % len(ALPHABET) ** LENGTH)
+        letters = letters_of(int.from_bytes(digest), alphabet=ALPHABET, length=LENGTH)
         if _is_fit(letters):
             return _grouped(letters)
     raise AssertionError("unreachable: count does not end")
@@ -47,14 +47,6 @@ def digest_of(typed: str) -> bytes | None:
 def hash_code(code: str) -> bytes:
     """Of a code that was made here."""
     return blind_index(code.replace("-", ""), context=_CONTEXT)
-
-
-def _letters(number: int) -> str:
-    letters = []
-    for _place in range(LENGTH):
-        number, index = divmod(number, len(ALPHABET))
-        letters.append(ALPHABET[index])
-    return "".join(letters)
 
 
 def _is_fit(letters: str) -> bool:

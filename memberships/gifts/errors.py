@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from paycore.errors import Conflict, NotFound, PaycoreError
+from paycore.errors import Conflict, NotFound, PaycoreError, PermissionRefused
 
 
 class CodeNotValid(NotFound):
@@ -35,3 +35,13 @@ class BatchNotReady(Conflict):
 class BatchExported(Conflict):
     code = "code_batch_exported"
     title = _("These codes were exported already. Nobody can read them a second time.")
+
+
+class BatchNotWaiting(Conflict):
+    code = "code_batch_not_waiting"
+    title = _("These codes do not wait for a second person.")
+
+
+class BatchIsYourOwn(PermissionRefused):
+    code = "code_batch_is_your_own"
+    title = _("You asked for these codes, and they may cost a lot: another person must agree.")

@@ -7,12 +7,14 @@ from django.db import transaction
 from accounts.models import User
 from memberships.entitlements.freshness import touch
 from memberships.events import MembershipChanged
+from memberships.gifts.granting import grant_rest
 from memberships.gifts.presentation import present_grant
 from memberships.gifts.services import void_codes
 from memberships.models import Gift, Grant, Invoice, Period, Redemption
 from memberships.subscriptions.bonus import move_end
 from memberships.subscriptions.periods import next_number
 from memberships.subscriptions.recording import SYSTEM, Why, lock_subscription
+from paycore.clock import database_now
 from paycore.events import publish
 
 _MOST_LOOKS = 3
@@ -25,6 +27,26 @@ def take_back_gift(invoice: Invoice, *, now: datetime) -> None:
             if _take_back(invoice, now=now):
                 return
     raise AssertionError("a gift is redeemed once at most")
+
+
+def give_gift_back(invoice: Invoice, *, by: str, now: datetime) -> datetime | None:
+    """The dispute over it was won after all. A code that nobody had redeemed is made and sent anew; of time that was
+    taken back, what would still run is granted. Until when that is; None where nothing runs."""
+    redemption = Redemption.objects.filter(code__gift__invoice=invoice).first()
+    if redemption is not None:
+        User.objects.select_for_update(no_key=True).get(id=redemption.user_id)
+    gift = Gift.objects.select_for_update(no_key=True).get(invoice=invoice)
+    if gift.status == Gift.Status.VOID:
+        gift.status, gift.ended_at, gift.delivered_at = Gift.Status.READY, None, None
+        gift.next_attempt_at = database_now()
+        gift.save(update_fields=["status", "ended_at", "delivered_at", "next_attempt_at"])
+    if gift.status != Gift.Status.REVOKED or redemption is None:
+        return None
+    given = redemption.given
+    rest = given.ends_at - max(now, given.starts_at)
+    if rest <= timedelta(0):
+        return None
+    return grant_rest(redemption.user_id, gift.price.plan_id, length=rest, by=by, now=now).ends_at
 
 
 def _take_back(invoice: Invoice, *, now: datetime) -> bool:
@@ -56,12 +78,13 @@ def revoke(redemption: Redemption, *, now: datetime) -> None:
     redemption.revoked_at = now
     redemption.save(update_fields=["revoked_at"])
     if redemption.grant is not None:
-        _revoke_grant(redemption.grant, now=now)
+        revoke_grant(redemption.grant, now=now)
     elif redemption.period is not None:
         _revoke_bonus(redemption, redemption.period, now=now)
 
 
-def _revoke_grant(grant: Grant, *, now: datetime) -> None:
+def revoke_grant(grant: Grant, *, now: datetime) -> None:
+    """What is left of it; grants of its plan behind it move forward."""
     left = grant.ends_at - max(now, grant.starts_at)
     grant.revoked_at = now
     grant.save(update_fields=["revoked_at"])

@@ -39,15 +39,30 @@ def entries_of_paid(invoice: Invoice, *, seller_id: str) -> list[Entry]:
 
 
 def entry_of_note(note: CreditNote, *, seller_id: str, country: str, from_revenue: int) -> Entry:
-    """What went back to the payer is taken from deferred income, tax, and (``from_revenue``, minor units) revenue."""
+    """What went back to the payer, or is the member's credit again, is taken from deferred income, tax, and
+    (``from_revenue``, minor units) revenue."""
     net = note.total_minor - note.tax_minor
     sides = [
         (chart.MEMBERSHIP_DEFERRED, net - from_revenue),
         (chart.REVENUE_MEMBERSHIP, from_revenue),
         (tax_account(country), note.tax_minor),
-        (chart.merchant_pending(seller_id), -note.total_minor),
+        (chart.merchant_pending(seller_id), -note.paid_back.minor),
+        (CREDIT_ACCOUNT, -note.credit_minor),
     ]
     return Entry("credit_note", note.id, "issued", pair(sides, note.currency))
+
+
+def entry_of_void_note(note: CreditNote, *, seller_id: str, country: str, to_revenue: int) -> Entry:
+    """The money of a credit note that gave no credit came back: it is income not yet earned once more, tax, and
+    (``to_revenue``, minor units) revenue where no schedule can take it."""
+    net = note.total_minor - note.tax_minor
+    sides = [
+        (chart.merchant_pending(seller_id), note.total_minor),
+        (chart.MEMBERSHIP_DEFERRED, to_revenue - net),
+        (chart.REVENUE_MEMBERSHIP, -to_revenue),
+        (tax_account(country), -note.tax_minor),
+    ]
+    return Entry("credit_note", note.id, "voided", pair(sides, note.currency))
 
 
 def pair(sides: Sequence[tuple[str, int]], currency: str) -> list[Leg]:

@@ -34,7 +34,7 @@ INVARIANTS = (
     ),
     Invariant(
         "M3",
-        "members' credit is what their subscriptions and unpaid invoices hold of it",
+        "members' credit is what their subscriptions and unpaid invoices hold of it, and what is owed to them",
         """
         SELECT coalesce(a.currency, c.currency) FROM (
             SELECT currency, sum(balance_minor) AS owed FROM payments_ledgeraccount
@@ -44,6 +44,8 @@ INVARIANTS = (
                 SELECT currency, credit_minor AS minor FROM memberships_subscription WHERE credit_minor > 0
                 UNION ALL
                 SELECT currency, credit_minor FROM memberships_invoice WHERE status = 'open' AND credit_minor > 0
+                UNION ALL
+                SELECT currency, amount_minor FROM memberships_promisedrefund WHERE status = 'owed'
             ) AS held GROUP BY currency
         ) AS c ON c.currency = a.currency
         WHERE coalesce(a.owed, 0) <> coalesce(c.owed, 0)

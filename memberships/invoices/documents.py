@@ -85,8 +85,8 @@ def print_credit_note(note: CreditNote) -> PrintedDocument:
             language=note.language,
             title=_("Credit note"),
             number=note.number,
-            state=str(CreditNote.Source(note.source).label),
-            is_good=True,
+            state=_("Void") if note.voided_at else str(CreditNote.Source(note.source).label),
+            is_good=note.voided_at is None,
             issued_at=note.issued_at,
             seller=_seller(),
             facts=[
@@ -99,10 +99,23 @@ def print_credit_note(note: CreditNote) -> PrintedDocument:
                 PrintedLine(_plan_name(line["plan"], note.language), "", "", _amount(line["net_minor"], note.currency))
                 for line in note.lines
             ],
-            sums=[*tax, total],
+            sums=[*tax, total, *_credit_given(note)],
             headings=(_("Description"), "", _("Amount without tax")),
-            note=_("This takes the invoice back by the total above."),
+            note=(
+                _("This credit note is void since %(day)s: the invoice counts again.") % {"day": _day(note.voided_at)}
+                if note.voided_at
+                else _("This takes the invoice back by the total above.")
+            ),
         )
+
+
+def _credit_given(note: CreditNote) -> list[PrintedSum]:
+    if not note.credit_minor:
+        return []
+    return [
+        PrintedSum(_("Of this, your credit again"), _amount(note.credit_minor, note.currency)),
+        PrintedSum(_("Paid back"), _amount(note.paid_back.minor, note.currency)),
+    ]
 
 
 def _seller() -> list[str]:
@@ -140,6 +153,8 @@ def _sums(invoice: Invoice) -> list[PrintedSum]:
     ]
     sums += [row for row, tax in zip(taxes, invoice.taxes, strict=True) if not tax["is_inclusive"]]
     if charges < 0:
+        if tax_on_top := _owed(invoice) - charges:
+            sums.append(PrintedSum(_("Tax"), _amount(tax_on_top, currency)))
         sums.append(PrintedSum(_("Kept as your credit"), _amount(-_owed(invoice), currency)))
     sums.append(PrintedSum(_("Total"), _amount(invoice.total_minor, currency), is_total=True))
     sums += [row for row, tax in zip(taxes, invoice.taxes, strict=True) if tax["is_inclusive"]]

@@ -103,6 +103,22 @@ def take_refunded(invoice: Invoice, *, amount: Money, at: datetime) -> list[Retu
     return [part for part in parts if part.deferred_minor or part.earned_minor]
 
 
+def restore_refunded(invoice: Invoice, parts: Sequence[Returned], *, at: datetime, ends_at: datetime) -> int:
+    """A credit note is void: what :func:`take_refunded` took is earned again. What had been earned is so at once, the
+    rest until ``ends_at``, or until the schedule's own end where that is later; a gift's waits. Answers what no
+    schedule could take (minor units): it was revenue, and is again."""
+    rows = _rows(RevenueSchedule.objects.filter(invoice=invoice))
+    if not rows:
+        return sum(part.deferred_minor + part.earned_minor for part in parts)
+    for part in parts:
+        row = next((row for row in rows if row.plan == part.plan), rows[0])
+        row.base_minor = earned(row, at) + part.earned_minor
+        row.total_minor += part.deferred_minor + part.earned_minor
+        row.base_at, row.ends_at = at, max(at, ends_at, row.ends_at)
+        _save(row)
+    return 0
+
+
 def _from_revenue(rows: Sequence[RevenueSchedule], rest: int, currency: str) -> list[int]:
     weights = [row.recognised_minor for row in rows]
     if not rest or not sum(weights):

@@ -9,6 +9,7 @@ from memberships.invoices.numbering import INVOICE, take_numbers
 from memberships.invoices.paying import mark_paid, seller_id
 from memberships.invoices.receipts import title_of
 from memberships.models import Invoice, Subscription
+from paycore.bulk import new_row
 from paycore.identifiers import new_id
 from payments.orders.services import OrderDraft, OrderLine, create_order
 
@@ -68,7 +69,8 @@ def invoice_row(
     invoice_id: str = "",
 ) -> Invoice:
     """An open invoice not yet stored: for batches, which store all and their orders (:func:`order_draft`) at once."""
-    return Invoice(
+    return new_row(
+        Invoice,
         id=invoice_id or new_id("inv"),
         number=number,
         user_id=user_id,

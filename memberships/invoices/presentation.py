@@ -62,7 +62,13 @@ class CreditNoteSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField()
     total_minor = serializers.IntegerField()
     tax_minor = serializers.IntegerField(help_text="The tax in the total.")
+    credit_minor = serializers.IntegerField(
+        help_text="Of the total, what is the member's credit again; the rest went back to where it was paid from."
+    )
     issued_at = serializers.DateTimeField()
+    voided_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since then it takes nothing back: its dispute was won after all."
+    )
 
 
 def present_invoice(invoice: Invoice) -> dict[str, Any]:
@@ -115,7 +121,9 @@ def present_credit_note(note: CreditNote) -> dict[str, Any]:
         "currency": note.currency,
         "total_minor": note.total_minor,
         "tax_minor": note.tax_minor,
+        "credit_minor": note.credit_minor,
         "issued_at": _iso(note.issued_at),
+        "voided_at": _iso(note.voided_at),
     }
 
 

@@ -22,7 +22,8 @@ def send_credit_note(note: CreditNote) -> None:
         template="membership_credit_note",
         to=Recipient(user_id=note.user_id),
         context={
-            "amount_minor": note.total_minor,
+            "amount_minor": note.paid_back.minor,
+            "credit_minor": note.credit_minor,
             "currency": note.currency,
             "number": note.number,
             "invoice_number": note.invoice.number,
@@ -31,6 +32,22 @@ def send_credit_note(note: CreditNote) -> None:
             "pdf_url": pdf_url_of(address),
         },
         key=f"membership_credit_note:{note.id}",
+    )
+    notify_many([letter])
+
+
+def send_void_credit_note(note: CreditNote) -> None:
+    letter = Letter(
+        template="membership_credit_note_void",
+        to=Recipient(user_id=note.user_id),
+        context={
+            "amount_minor": note.total_minor,
+            "currency": note.currency,
+            "number": note.number,
+            "invoice_number": note.invoice.number,
+            "receipt_url": receipt_url(note.id),
+        },
+        key=f"membership_credit_note_void:{note.id}",
     )
     notify_many([letter])
 

@@ -31,6 +31,15 @@ _MOVES = """
                coalesce(n.lines -> 0 ->> 'plan', ''), 0, 0, -n.tax_minor, 0
         FROM memberships_creditnote AS n WHERE n.issued_at >= %(since)s
         UNION ALL
+        SELECT date_trunc('month', n.voided_at AT TIME ZONE 'UTC')::date, n.currency, line ->> 'plan',
+               0, -(line ->> 'net_minor')::bigint, 0, 0
+        FROM memberships_creditnote AS n CROSS JOIN LATERAL jsonb_array_elements(n.lines) AS line
+        WHERE n.voided_at >= %(since)s
+        UNION ALL
+        SELECT date_trunc('month', n.voided_at AT TIME ZONE 'UTC')::date, n.currency,
+               coalesce(n.lines -> 0 ->> 'plan', ''), 0, 0, n.tax_minor, 0
+        FROM memberships_creditnote AS n WHERE n.voided_at >= %(since)s
+        UNION ALL
         SELECT month, currency, plan, 0, 0, 0, amount_minor
         FROM memberships_revenuerecognition WHERE month >= %(since)s AND batch NOT LIKE 'crd\\_%%'
     ) AS moves

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from memberships.models import Invoice, RevenueSchedule
+from paycore.bulk import new_row
 
 DAY = timedelta(days=1)
 
@@ -21,8 +22,9 @@ def schedules_of(invoice: Invoice, *, now: datetime) -> list[RevenueSchedule]:
             continue
         starts_at, ends_at = (now, now) if is_held else _span(invoice, line, now=now)
         rows.append(
-            RevenueSchedule(
-                invoice=invoice,
+            new_row(
+                RevenueSchedule,
+                invoice_id=invoice.id,
                 line=index,
                 subscription_id=invoice.subscription_id,
                 user_id=invoice.user_id,

@@ -23,7 +23,8 @@ class VoidingNeedsReason(PaycoreError):
 class InvoiceNotVoidable(Conflict):
     code = "invoice_not_voidable"
     title = _(
-        "This invoice cannot be voided. It is paid or void already, or it is for the next period of a membership."
+        "This invoice cannot be voided. It is paid or void already, or it is for a period of a membership that goes on:"
+        " forgive the period, or cancel the membership."
     )
 
 
@@ -38,7 +39,7 @@ class VoidingDecided(Conflict):
 
 
 def may_be_voided(invoice: Invoice) -> bool:
-    """Not the next period's: who shall not pay it ends the membership, which voids it."""
+    """Not the next period's: forgiving the period voids it, and so does ending the membership."""
     if invoice.status == Invoice.Status.UNCOLLECTIBLE:
         return True
     return invoice.status == Invoice.Status.OPEN and invoice.kind != Invoice.Kind.RENEWAL

@@ -3,7 +3,7 @@
 from memberships.models.actions import MemberAction, MemberActionItem
 from memberships.models.catalogue import Feature, Plan, PlanVersion, Price, Tier
 from memberships.models.changes import Pause, PlanChange
-from memberships.models.credit_notes import CreditNote
+from memberships.models.credit_notes import CreditNote, PromisedRefund
 from memberships.models.dunning import ChargeNotice, Dunning
 from memberships.models.gifts import CodeBatch, Gift, RedeemCode, Redemption
 from memberships.models.invoices import Invoice, NumberSeries
@@ -51,6 +51,7 @@ __all__ = [
     "Price",
     "PriceChange",
     "PriceMove",
+    "PromisedRefund",
     "RedeemCode",
     "Redemption",
     "RevenueRecognition",

@@ -26,6 +26,7 @@ class MemberAction(models.Model):
         CHANGE_NOW = "change_now", _("Change the plan now")
         MOVE_TO_PRICE = "move_to_price", _("Move to another price with the next period")
         REFUND = "refund", _("Refund")
+        FORGIVE = "forgive", _("Forgive the open period")
 
     class Status(models.TextChoices):
         WAITING = "waiting", _("Waits for a second person")

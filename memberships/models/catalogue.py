@@ -7,8 +7,8 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from paycore.identifiers import PrefixedIdField
 from paycore.money import Money
@@ -200,7 +200,9 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.plan_id} {self.amount_minor} {self.currency}/{self.interval_count} {self.interval}"
+        many = f"{self.interval_count} × " if self.interval_count > 1 else ""
+        text = f"{self.plan} · {self.amount.format(get_language() or 'en')} / {many}{self.get_interval_display()}"
+        return text if self.is_active else gettext("%(price)s (archived)") % {"price": text}
 
     @property
     def amount(self) -> Money:

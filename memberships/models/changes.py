@@ -16,7 +16,7 @@ from paycore.identifiers import PrefixedIdField
 
 class PlanChange(models.Model):
     """A change of plan, price or seats within a running period, as it was quoted: it happens at ``effective_at`` once
-    its invoice is paid. ``period`` is the one that it cuts."""
+    its invoice is paid. ``period`` is the one that it cuts; ``code_use`` what a promotion code took off."""
 
     id = PrefixedIdField(prefix="chg")
     subscription = models.ForeignKey(
@@ -38,6 +38,14 @@ class PlanChange(models.Model):
     effective_at = models.DateTimeField(_("takes effect"))
     ends_at = models.DateTimeField(_("new period ends"))
     anchor_at = models.DateTimeField(_("anchor"))
+    code_use = models.OneToOneField(
+        "payments.Redemption",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("use of a promotion"),
+    )
     new_credit_minor = models.BigIntegerField(_("credit that is left (minor units)"), default=0)
     applied_at = models.DateTimeField(_("happened"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())

@@ -1,5 +1,6 @@
 """Memberships given away: gifts that somebody paid for, codes that staff made, and what became of them."""
 
+from datetime import datetime
 from typing import ClassVar, cast
 
 import pgtrigger
@@ -73,9 +74,10 @@ class Gift(models.Model):
 
 class CodeBatch(models.Model):
     """Codes that staff made at once. ``secret`` is what they are derived from: it is wiped with the one export, and
-    from then on nobody here can say what they were."""
+    from then on nobody here can say what they were. A big one waits for a second person before any code is made."""
 
     class Status(models.TextChoices):
+        WAITING = "waiting", _("Waits for a second person")
         MAKING = "making", _("Being made")
         READY = "ready", _("Ready")
         VOID = "void", _("Void")
@@ -88,10 +90,13 @@ class CodeBatch(models.Model):
     count = models.PositiveIntegerField(_("codes"))
     uses_a_code = models.PositiveIntegerField(_("uses of each code"), default=1)
     expires_at = models.DateTimeField(_("expires"))
-    status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.MAKING)
+    status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.WAITING)
     made = models.PositiveIntegerField(_("codes made so far"), default=0)
     secret = EncryptedTextField(verbose_name=_("secret"), null=True, blank=True, editable=False)
     created_by = models.CharField(_("created by"), max_length=40)
+    needs_second_person = models.BooleanField(_("needs a second person"), default=False, db_default=False)
+    approved_by = models.CharField(_("approved by"), max_length=40, blank=True, default="", db_default="")
+    approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
     exported_at = models.DateTimeField(_("exported"), null=True, blank=True)
     exported_by = models.CharField(_("exported by"), max_length=40, blank=True, default="")
     voided_at = models.DateTimeField(_("void since"), null=True, blank=True)
@@ -115,6 +120,12 @@ class CodeBatch(models.Model):
                 | ~Q(status="making") & Q(next_attempt_at__isnull=True),
                 name="code_batch_is_worked_on",
             ),
+            models.CheckConstraint(
+                condition=Q(needs_second_person=False)
+                | Q(status__in=["waiting", "void"])
+                | ~Q(approved_by="") & ~Q(approved_by=F("created_by")),
+                name="code_batch_second_person_agreed",
+            ),
         ]  # fmt: skip
         indexes: ClassVar = [
             models.Index(fields=["next_attempt_at"], condition=Q(status="making"), name="code_batch_due"),
@@ -123,12 +134,31 @@ class CodeBatch(models.Model):
             transitions.CODE_BATCH.trigger(),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
             pgtrigger.ReadOnly(
-                name="fixed_terms", fields=["plan", "interval", "interval_count", "count", "uses_a_code"]
+                name="fixed_terms",
+                fields=[
+                    "plan",
+                    "interval",
+                    "interval_count",
+                    "count",
+                    "uses_a_code",
+                    "created_by",
+                    "needs_second_person",
+                ],
             ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def wanted(self) -> int:
+        return self.count
+
+    def finish(self, *, now: datetime) -> tuple[str, ...]:
+        """As :class:`paycore.code_batches.CodeMill` asks for it."""
+        transitions.CODE_BATCH.require(self.status, self.Status.READY)
+        self.status, self.next_attempt_at = self.Status.READY, None
+        return ("status",)
 
 
 class RedeemCode(models.Model):

@@ -12,6 +12,7 @@ from django.utils.translation import pgettext_lazy
 
 from memberships import transitions
 from memberships.models.subscriptions import Subscription, count_versions
+from paycore.bulk import ReadInBulk
 from paycore.identifiers import PrefixedIdField
 from paycore.money import Money
 
@@ -32,7 +33,7 @@ class NumberSeries(models.Model):
         return f"{self.kind} {self.prefix}"
 
 
-class Invoice(models.Model):
+class Invoice(ReadInBulk):
     """``total = subtotal - discount + tax``, and ``due = total - credit`` is what its order asks for; an invoice with
     nothing due has no order and is paid at once. ``lines`` and ``taxes`` are as they were printed
     (:mod:`memberships.invoices.drafting` says their shape)."""

@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from memberships import transitions
 from memberships.models.catalogue import Plan, PlanVersion, Price
+from paycore.bulk import ReadInBulk
 from paycore.identifiers import PrefixedIdField
 from paycore.money import Money
 
@@ -21,6 +22,13 @@ from paycore.money import Money
 class TimestampRange(Func):
     function = "tstzrange"
     output_field = DateTimeRangeField()
+
+
+class HashOfText(Func):
+    """Never changes: PostgreSQL's hash partitions depend on it."""
+
+    function = "hashtextextended"
+    output_field = models.BigIntegerField()
 
 
 def count_versions() -> pgtrigger.Trigger:
@@ -33,7 +41,7 @@ def count_versions() -> pgtrigger.Trigger:
     )
 
 
-class Subscription(models.Model):
+class Subscription(ReadInBulk):
     """One membership of one user over its whole life, whoever takes the money (``rail``).
 
     Periods end whole intervals after ``anchor_at`` in the calendar of ``time_zone``
@@ -88,7 +96,13 @@ class Subscription(models.Model):
     resumes_at = models.DateTimeField(_("goes on"), null=True, blank=True)
     unused_seconds = models.BigIntegerField(_("paid time left when paused (seconds)"), default=0)
     next_price = models.ForeignKey(
-        Price, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("next price")
+        Price,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("next price"),
     )
     next_quantity = models.PositiveIntegerField(_("next seats"), null=True, blank=True)
     collection = models.CharField(_("collected by"), max_length=8, choices=Collection, default=Collection.LINK)
@@ -174,7 +188,7 @@ class Subscription(models.Model):
         return Money(self.credit_minor, self.currency)
 
 
-class Period(models.Model):
+class Period(ReadInBulk):
     """One span of a subscription. ``ends_at`` is exclusive. ``open`` waits for its money; a ``revoked`` one was given
     back and gives nothing. Periods that count tile: the next one starts where this one ends."""
 
@@ -233,7 +247,9 @@ class Period(models.Model):
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="period_runs_forward"),
             ExclusionConstraint(
                 name="period_no_two_at_once",
+                # The number first: ids of one moment begin alike, and a GiST index cannot tell such texts apart.
                 expressions=[
+                    (HashOfText("subscription", 0), RangeOperators.EQUAL),
                     ("subscription", RangeOperators.EQUAL),
                     (TimestampRange("starts_at", "ends_at"), RangeOperators.OVERLAPS),
                 ],
@@ -252,7 +268,8 @@ class Period(models.Model):
 
 
 class SubscriptionChange(models.Model):
-    """What happened to a subscription, who did it and why. ``by``: a user's id, ``system``, or a store's name."""
+    """What happened to a subscription, who did it and why. ``by``: a user's id, ``system``, or a store's name. Written
+    for ever, but for the words of a member who is erased: those may be emptied."""
 
     id = models.BigAutoField(primary_key=True)
     subscription = models.ForeignKey(
@@ -269,7 +286,15 @@ class SubscriptionChange(models.Model):
         verbose_name = _("change of a subscription")
         verbose_name_plural = _("changes of subscriptions")
         indexes: ClassVar = [models.Index(fields=["subscription", "-id"], name="subscription_change_by_sub")]
-        triggers: ClassVar = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Delete),
+            pgtrigger.ReadOnly(name="fixed_terms", exclude=["reason"]),
+            pgtrigger.Protect(
+                name="only_forgotten",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__reason="") | ~pgtrigger.Q(new__reason=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subscription_id} {self.kind}"

@@ -73,13 +73,15 @@ def create_change(draft: Draft) -> PriceChange:
 
 
 def announce(change_id: str, *, by_id: str) -> PriceChange:
-    """From now on its members are told. NotFound, PriceChangeNotDraft, PriceChangeIsYourOwn."""
+    """From now on its members are told. NotFound, PriceChangeNotDraft, PriceChangeIsYourOwn, PriceStillOnSale."""
     with transaction.atomic():
         change = _locked(change_id)
         if change.status != PriceChange.Status.DRAFT:
             raise PriceChangeNotDraft
         if by_id == change.created_by_id:
             raise PriceChangeIsYourOwn
+        if change.from_price.is_active:  # put on sale again since it was written
+            raise PriceStillOnSale
         change.status, change.announced_by_id, change.announced_at = PriceChange.Status.ANNOUNCED, by_id, Now()
         change.touched, change.next_attempt_at = touched_by(change).count(), Now()
         change.save(update_fields=["status", "announced_by", "announced_at", "touched", "next_attempt_at"])

@@ -41,7 +41,7 @@ def agree(subscription_id: str, *, user_id: str, now: datetime) -> PriceMove:
         is_consent = move.change.kind == PriceChange.Kind.CONSENT
         if is_consent and _is_over(move, now=now):
             raise PriceChangeOver
-        left_for_it = move.refused_at is not None and subscription.canceled_at == move.refused_at
+        left_for_it = _left_for(move, subscription)
         move.status, move.consented_at, move.refused_at = PriceMove.Status.AGREED, now, None
         if is_consent:
             move.may_apply_from = now
@@ -85,6 +85,14 @@ def _lock(subscription_id: str, *, user_id: str) -> tuple[Subscription, PriceMov
     if move.status not in _OPEN:
         raise NoPriceChange
     return subscription, move
+
+
+def _left_for(move: PriceMove, subscription: Subscription) -> bool:
+    """Whether the end that stands came of this change, by a refusal or by silence."""
+    if subscription.canceled_at is None:
+        return False
+    ends = subscription.changes.filter(kind="canceled", happened_at=subscription.canceled_at)
+    return ends.filter(details__price_move=move.id).exists()
 
 
 def _is_over(move: PriceMove, *, now: datetime) -> bool:

@@ -35,8 +35,8 @@ _UNANSWERED = """
     LEFT JOIN paycore_clockoffset AS ahead ON %(sandbox)s AND ahead.subject = subscription.user_id
     WHERE move.change_id = %(change)s AND NOT subscription.cancel_at_period_end AND subscription.status <> 'ended'
         AND (move.status = 'waiting' OR (%(ends)s AND move.status = 'refused'))
-        AND (%(sandbox)s OR move.notice_ends_at <= clock_timestamp())
-        AND move.notice_ends_at <= clock_timestamp() + coalesce(ahead."offset", interval '0')
+        AND (%(sandbox)s OR move.notice_ends_at <= statement_timestamp())
+        AND move.notice_ends_at <= statement_timestamp() + coalesce(ahead."offset", interval '0')
     LIMIT %(batch)s
 """
 _REFUSE = """

@@ -11,7 +11,7 @@ from memberships.models import Subscription, SubscriptionChange
 from memberships.subscriptions.presentation import present_subscription
 from memberships.subscriptions.recording import Why
 from paycore import bell
-from paycore.bulk import insert_rows
+from paycore.bulk import insert_rows, new_row
 from paycore.database import call_function
 from paycore.events import as_row
 
@@ -35,7 +35,8 @@ def note_changes(changed: Sequence[tuple[Subscription, Why]]) -> None:
         return
     insert_rows(
         [
-            SubscriptionChange(
+            new_row(
+                SubscriptionChange,
                 subscription_id=subscription.id,
                 kind=why.kind,
                 status=subscription.status,

@@ -192,8 +192,8 @@ def _set_next(dunning: Dunning, subscription: Subscription, *, now: datetime) ->
 
 
 def _fall_behind(subscription: Subscription, dunning: Dunning, failure: Failure, *, now: datetime) -> None:
-    """Overdue, and without access once grace is over. Who never paid anything has none: a period is given on credit
-    only to who was a member before."""
+    """Overdue, and without access once grace is over. Who never had a period has none: one is given on credit only to
+    who was a member before, if only on trial."""
     was = subscription.status
     was_overdue = was in _OVERDUE
     subscription.failure_code = failure.code[:64]

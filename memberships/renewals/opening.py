@@ -22,7 +22,7 @@ from memberships.models import Invoice, Period, Price, Subscription
 from memberships.price_changes.services import effective_prices, note_applied
 from memberships.renewals.claiming import PERIODS, Claimed, Span, lock_due
 from memberships.renewals.next_period import NextPeriod, draft_of, next_period
-from paycore.bulk import insert_rows, update_rows
+from paycore.bulk import insert_rows, new_row, update_rows
 from paycore.clock import database_now
 from paycore.errors import PaycoreError
 from paycore.identifiers import derived_id
@@ -272,15 +272,16 @@ def _has_new_price(opening: _Opening) -> bool:
 
 def _period_row(opening: _Opening) -> Period:
     period = opening.period
-    return Period(
-        subscription=period.subscription,
+    return new_row(
+        Period,
+        subscription_id=period.subscription.id,
         number=period.number,
         kind=Period.Kind.PAID,
         status=Period.Status.OPEN,
-        plan_version=period.plan_version,
-        price=period.price,
+        plan_version_id=period.plan_version.id,
+        price_id=period.price.id,
         quantity=period.quantity,
         starts_at=period.starts_at,
         ends_at=period.ends_at,
-        invoice=opening.invoice,
+        invoice_id=opening.invoice.id,
     )

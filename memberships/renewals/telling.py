@@ -48,6 +48,11 @@ def tell_of_suspension(subscription: Subscription, dunning: Dunning, *, now: dat
     _send(subscription, "membership_suspended", facts, key=f"{_prefix(subscription.id)}{dunning.id}:suspended", now=now)
 
 
+def drop_what_was_overdue(subscription_id: str) -> None:
+    """What was still to be said of a failure is no longer true."""
+    drop_unsent(key_prefix=_prefix(subscription_id))
+
+
 def tell_of_recovery(subscription: Subscription, dunning: Dunning) -> None:
     """What was still to be said of the failure is dropped: it is no longer true."""
     drop_unsent(key_prefix=_prefix(subscription.id))

@@ -109,7 +109,7 @@ def _way(one: Waiting, facts: _Facts, *, now: datetime) -> Way:
         return OrderOver()
     match one.subscription.collection:
         case Subscription.Collection.WALLET:
-            return Charge(UnaskedCharge(order.id, one.attempt, None, one.charged_at))
+            return Charge(UnaskedCharge(order.id, one.attempt, None, one.charged_at, order))
         case Subscription.Collection.METHOD:
             return _by_method(one, order, facts, now=now)
     return Refuse(PAYMENT_DUE)
@@ -132,7 +132,7 @@ def _by_method(one: Waiting, order: Order, facts: _Facts, *, now: datetime) -> W
             return Refuse("notice_refused")
         if announced.is_needed or announced.charge_from > now:
             return Wait(announced.charge_from, announced if announced.is_needed else None)
-    return Charge(UnaskedCharge(order.id, one.attempt, method, one.charged_at))
+    return Charge(UnaskedCharge(order.id, one.attempt, method, one.charged_at, order))
 
 
 def _facts_of(waiting: Sequence[Waiting]) -> _Facts:

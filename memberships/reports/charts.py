@@ -148,8 +148,9 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} %"
 
 
-def _number(value: float | None) -> float:
-    return 0.0 if value is None else round(value, 1)
+def _number(value: float | None) -> float | None:
+    """Nothing is drawn where there was nothing to divide by."""
+    return None if value is None else round(value, 1)
 
 
 def _drawn(minor: int, currency: str) -> float:

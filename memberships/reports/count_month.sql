@@ -9,7 +9,8 @@ CREATE OR REPLACE FUNCTION memberships_monthly(
 $$;
 
 -- Who is a paying member at a moment, of which plan and for how much a month: one row a user. A store's and a web
--- subscription of one user do not run at once; if they did, the dearer one counts.
+-- subscription of one user do not run at once; if they did, the dearer one counts. Paid time that a pause gave back
+-- counts; a period whose money went back counts until then, or else the month before would have lost nobody.
 CREATE OR REPLACE FUNCTION memberships_paying(p_at timestamptz)
 RETURNS TABLE (user_id varchar, plan_id varchar, currency varchar, monthly bigint) STABLE LANGUAGE sql AS $$
     SELECT DISTINCT ON (s.user_id) s.user_id, version.plan_id, coalesce(price.currency, '')::varchar,
@@ -21,7 +22,11 @@ RETURNS TABLE (user_id varchar, plan_id varchar, currency varchar, monthly bigin
     JOIN memberships_subscription AS s ON s.id = p.subscription_id
     JOIN memberships_planversion AS version ON version.id = p.plan_version_id
     LEFT JOIN memberships_price AS price ON price.id = p.price_id
-    WHERE p.status = 'paid' AND p.kind IN ('paid', 'store') AND p.starts_at <= p_at AND p.ends_at > p_at
+    WHERE p.starts_at <= p_at AND p.ends_at > p_at
+        AND (p.status = 'paid' OR p.status = 'revoked' AND coalesce(s.ended_at > p_at, true))
+        AND (p.kind IN ('paid', 'store') OR p.kind = 'bonus' AND EXISTS (
+            SELECT 1 FROM memberships_pause AS pause WHERE pause.given_as_id = p.id AND pause.unused_minor > 0
+        ))
     ORDER BY s.user_id, monthly DESC
 $$;
 
@@ -61,14 +66,23 @@ BEGIN
     ), trial AS (
         SELECT version.plan_id, coalesce(s.currency, '')::varchar AS currency,
                (p.ends_at > v_at AND p.starts_at <= v_at AND p.status = 'paid')::integer AS running,
-               (p.ends_at > v_start AND p.ends_at <= v_at)::integer AS ended,
-               (p.ends_at > v_start AND p.ends_at <= v_at AND EXISTS (
+               (p.ends_at > v_start AND p.ends_at <= v_at AND NOT goes_on)::integer AS ended,
+               (p.ends_at > v_start AND p.ends_at <= v_at AND NOT goes_on AND EXISTS (
                    SELECT 1 FROM memberships_period AS next
                    WHERE next.subscription_id = p.subscription_id AND next.kind = 'paid' AND next.status = 'paid'
                ))::integer AS won
         FROM memberships_period AS p
         JOIN memberships_subscription AS s ON s.id = p.subscription_id
         JOIN memberships_planversion AS version ON version.id = p.plan_version_id
+        -- A trial that was paused, or became another plan's, is one trial in several periods.
+        CROSS JOIN LATERAL (
+            SELECT EXISTS (
+                SELECT 1 FROM memberships_period AS later
+                WHERE later.subscription_id = p.subscription_id AND later.kind = 'trial' AND later.number > p.number
+            ) OR EXISTS (
+                SELECT 1 FROM memberships_pause AS pause WHERE pause.period_id = p.id AND pause.ended_at IS NULL
+            ) AS goes_on
+        ) AS trial_goes_on
         WHERE p.kind = 'trial' AND p.ends_at > v_start AND p.starts_at <= v_at
     ), dunned AS (
         SELECT s.plan_id, s.currency, count(*) AS failed, count(*) FILTER (WHERE d.status = 'recovered') AS recovered

@@ -1,6 +1,6 @@
 """Counting what charts about memberships show, a month at a time."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from dateutil.relativedelta import relativedelta
 from django.db.models import Min
@@ -13,7 +13,7 @@ MONTHS = 13
 
 
 def count_due_months(*, now: datetime) -> int:
-    """The running month anew, the one before while it may have been counted before its end, and every one of the last
+    """The running month anew, the one before once a day and once when it is settled, and every one of the last
     ``MONTHS`` that is missing; how many were counted. ``now`` is the database's clock."""
     wanted = [month for month in months_until(now) if _is_due(month, now=now)]
     for month in wanted:
@@ -39,6 +39,10 @@ def months_until(now: datetime) -> list[date]:
 
 
 def _is_due(month: date, *, now: datetime) -> bool:
+    """For a month after its end things still become known of it: overdue renewals are paid, trials that ended too."""
     ends_at = datetime(month.year, month.month, 1, tzinfo=UTC) + relativedelta(months=1)
     counted = MembershipMonth.objects.filter(month=month).aggregate(at=Min("counted_at"))["at"]
-    return counted is None or now < ends_at or counted < ends_at
+    if counted is None or now < ends_at or counted < ends_at:
+        return True
+    settled_at = ends_at + relativedelta(months=1)
+    return bool(counted < settled_at and (now >= settled_at or now - counted >= timedelta(days=1)))

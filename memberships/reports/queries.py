@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from dateutil.relativedelta import relativedelta
 from django.db.models import Sum
 
 from memberships.models import MembershipCohort, MembershipMonth
@@ -18,9 +19,11 @@ _SUMS = (
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """One month over all plans: people in every currency together, amounts (minor units) of one currency."""
+    """One month over all plans: people in every currency together, amounts (minor units) of one currency. ``before``:
+    the members that it began with; of one plan those who came from another are neither new nor lost."""
 
     month: date
+    before: int
     members: int
     trials: int
     new_members: int
@@ -36,8 +39,7 @@ class Month:
     @property
     def churn_percent(self) -> float | None:
         """Of those who were members when the month began; None where there were none."""
-        before = self.members - self.new_members + self.lost_members
-        return 100 * self.lost_members / before if before > 0 else None
+        return 100 * self.lost_members / self.before if self.before > 0 else None
 
     @property
     def conversion_percent(self) -> float | None:
@@ -65,7 +67,12 @@ def months(*, last: int = 13, plan_id: str = "") -> list[Month]:
     by_month: defaultdict[date, list[dict[str, int]]] = defaultdict(list)
     for row in rows.values("month", "currency").annotate(**{f"sum_{name}": Sum(name) for name in _SUMS}):
         by_month[row["month"]].append(row)
-    return [_month(month, by_month[month]) for month in sorted(by_month)[-last:]]
+    found: list[Month] = []
+    for month in sorted(by_month)[-last - 1 :]:
+        follows = bool(found) and found[-1].month + relativedelta(months=1) == month
+        before = found[-1].members if follows else 0 if plan_id else None
+        found.append(_month(month, by_month[month], before=before))
+    return found[-last:]
 
 
 def currencies(found: Sequence[Month]) -> list[str]:
@@ -92,12 +99,13 @@ def mrr_now() -> list[Money]:
     return [Money(found[0].mrr_minor[currency], currency) for currency in currencies(found)] if found else []
 
 
-def _month(month: date, rows: Sequence[Mapping[str, int]]) -> Month:
+def _month(month: date, rows: Sequence[Mapping[str, int]], *, before: int | None) -> Month:
     def total(name: str) -> int:
         return sum(int(row[f"sum_{name}"]) for row in rows)
 
     return Month(
         month=month,
+        before=total("members") - total("new_members") + total("lost_members") if before is None else before,
         **{
             name: total(name)
             for name in (

@@ -130,6 +130,18 @@ def leave(*, user_id: str, now: datetime) -> Seat:
     return seat
 
 
+def end_surplus(subscription_id: str, *, now: datetime) -> int:
+    """How many sat beyond the places that a store's new plan has, the last to come first: the store asked nobody. At
+    home a change that leaves too few places is refused."""
+    with transaction.atomic():
+        subscription = lock_subscription(subscription_id)
+        held = Seat.objects.select_for_update(no_key=True).filter(subscription=subscription, status=Status.ACTIVE)
+        surplus = list(held.order_by("accepted_at", "id"))[room(subscription) - 1 :] if subscription.is_live else []
+        for seat in reversed(surplus):
+            _leave(subscription, seat, by=subscription.rail, now=now)
+    return len(surplus)
+
+
 def forget_seats(user: User, *, now: datetime) -> None:
     """Of a person who is erased: their seats end, and so do invitations to their address and those that they sent. Who
     sits in their membership keeps the seat, without the address that it was offered to."""

@@ -45,6 +45,20 @@ def _grant(purchase: StorePurchase, row: StoreTransaction, span: Span, *, plan: 
     _tell(row.grant, why="granted")
 
 
+def cut_grants(spans: Iterable[tuple[StoreTransaction, Span]], *, now: datetime) -> None:
+    """Of spans that end earlier than they did when they were given: revoked by the store, or upgraded."""
+    for row, span in spans:
+        grant = row.grant
+        if grant is None or grant.revoked_at is not None or not now < grant.ends_at > span.ends_at:
+            continue
+        if span.ends_at > max(now, grant.starts_at):
+            grant.ends_at = span.ends_at
+            grant.save(update_fields=["ends_at"])
+            _tell(grant, why="grant_revoked")
+        else:
+            withdraw_grant(row, now=now)
+
+
 def take_back_grants(rows: Iterable[StoreTransaction], *, now: datetime) -> None:
     """Of spans whose money was given back."""
     for row in rows:

@@ -10,6 +10,7 @@ from django.db import transaction
 from memberships.models import StoreAccount, StorePurchase, StoreTransaction
 from memberships.stores.errors import PurchaseBelongsToAnother
 from memberships.stores.facts import TOLD, Span, StoreState, standing_rank
+from memberships.stores.handing_over import Handover, hand_over
 from memberships.stores.projecting import project
 from paycore.clock import database_now
 
@@ -21,7 +22,8 @@ def record_store_state(account: StoreAccount, state: StoreState, *, claimed_by: 
     """
     with transaction.atomic():
         purchase = lock_purchase(account, state.reference)
-        is_owner_new = _take_owner(purchase, state, claimed_by=claimed_by)
+        is_bought_again = _go_to_buyer(purchase, state)
+        is_owner_new = _take_owner(purchase, state, claimed_by=claimed_by) or is_bought_again
         before = _registers(purchase)
         is_new = _merge(purchase, state)
         if is_owner_new or is_new:
@@ -44,7 +46,8 @@ def relock_purchase(purchase_id: str) -> StorePurchase:
 
 
 def _take_owner(purchase: StorePurchase, state: StoreState, *, claimed_by: str | None) -> bool:
-    """The first one stays, whether an account token or a claim named them; only a transfer changes that."""
+    """The first one stays, whether an account token or a claim named them; a transfer changes that, and whoever buys
+    again what lapsed."""
     named = purchase.user_id or state.user_id
     if claimed_by is not None and named not in (None, claimed_by):
         raise PurchaseBelongsToAnother
@@ -52,6 +55,23 @@ def _take_owner(purchase: StorePurchase, state: StoreState, *, claimed_by: str |
     if owner is None or purchase.user_id == owner:
         return False
     purchase.user_id = owner
+    return True
+
+
+def _go_to_buyer(purchase: StorePurchase, state: StoreState) -> bool:
+    """Two of our users share an Apple account: the one whose token came with a new purchase by hand, after all that was
+    paid for before had ended, paid for it."""
+    span, buyer = state.span, state.user_id
+    if span is None or not span.is_bought or buyer is None or purchase.user_id in (None, buyer):
+        return False
+    known = list(purchase.transactions.all())
+    ended_at = max((min(row.ends_at, row.revoked_at or row.ends_at) for row in known), default=None)
+    is_new = all(row.transaction != span.transaction for row in known)
+    is_after_transfer = purchase.owned_since is None or purchase.owned_since < span.starts_at
+    if not is_new or ended_at is None or not ended_at < span.starts_at or not is_after_transfer:
+        return False
+    now = database_now(subject=str(purchase.user_id))
+    hand_over(purchase, Handover(buyer, since=span.starts_at, ended_at=ended_at, end_reason="expired"), now=now)
     return True
 
 

@@ -15,6 +15,8 @@ Status = Subscription.Status
 
 SILENCE_ENDS_AFTER = timedelta(days=61)
 """Apple tries to collect for sixty days; who is not heard of for longer has gone."""
+CANCELED_ALLOWANCE = timedelta(hours=24)
+"""Who has canceled at the store is not expected to renew: this long after the end nothing more is waited for."""
 LOOKED_AT_EVERY = timedelta(hours=1)
 _NUMBERED_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -141,7 +143,8 @@ def _cut(spans: Sequence[Span]) -> list[Span]:
 def _clipped(spans: Sequence[Span], since: datetime | None) -> list[Span]:
     if since is None:
         return list(spans)
-    return [replace(span, starts_at=max(span.starts_at, since)) for span in spans if span.ends_at > since]
+    left = [span for span in spans if min(span.ends_at, span.revoked_at or span.ends_at) > since]
+    return [replace(span, starts_at=max(span.starts_at, since)) for span in left]
 
 
 def _begins_anew(span: Span, *, after: Span) -> bool:
@@ -162,11 +165,13 @@ def outcome_of_past(last: Span) -> Outcome:
 @dataclass(frozen=True, slots=True)
 class Patience:
     """``allowance`` is how long after a span's end the store may be silent before access rests. Whoever just told
-    something is not silent, however old it is: only a look without news (``may_give_up``) ends for good."""
+    something is not silent, however old it is: only a look without news (``may_give_up``) ends for good. A store that
+    answers (``is_asked``) is silent only if it was asked since: that we could not ask ends no access."""
 
     now: datetime
     allowance: timedelta
     may_give_up: bool
+    is_asked: bool = False
 
     def look_again_at(self, moment: datetime) -> datetime:
         return max(moment, self.now + LOOKED_AT_EVERY)
@@ -188,7 +193,8 @@ def outcome_of(purchase: StorePurchase, last: Span, patience: Patience) -> Outco
         return _ended(last, told_at or last.ends_at, reason, cancels=cancels)
     if standing in (Standing.GRACE, Standing.RETRY, Standing.PAUSED):
         return _halted(purchase, last, standing, patience, cancels=cancels)
-    return _running(last, patience, cancels=cancels)
+    is_unasked = patience.is_asked and not cancels and (told_at is None or told_at < last.ends_at)
+    return _running(last, patience, cancels=cancels, is_unasked=is_unasked)
 
 
 def _ended(last: Span, at: datetime, reason: str, *, cancels: bool) -> Outcome:
@@ -210,11 +216,13 @@ def _halted(purchase: StorePurchase, last: Span, standing: str, patience: Patien
     return _suspended(last, patience, until=gives_up_at, cancels=cancels)
 
 
-def _running(last: Span, patience: Patience, *, cancels: bool) -> Outcome:
-    silent_at = last.ends_at + patience.allowance
+def _running(last: Span, patience: Patience, *, cancels: bool, is_unasked: bool) -> Outcome:
+    silent_at = last.ends_at + (CANCELED_ALLOWANCE if cancels else patience.allowance)
+    status = Status.TRIALING if last.is_trial else Status.ACTIVE
     if patience.now < silent_at:
-        status = Status.TRIALING if last.is_trial else Status.ACTIVE
         return Outcome(status, cancels=cancels, look_again_at=silent_at)
+    if is_unasked and patience.now < last.ends_at + SILENCE_ENDS_AFTER:
+        return Outcome(status, cancels=cancels, look_again_at=patience.now + LOOKED_AT_EVERY)
     gives_up_at = silent_at if cancels else last.ends_at + SILENCE_ENDS_AFTER
     return _suspended(last, patience, until=gives_up_at, cancels=cancels)
 

@@ -8,15 +8,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from memberships.models import Period, StorePurchase, StoreTransfer, Subscription
+from memberships.models import StorePurchase, StoreTransfer, Subscription
 from memberships.stores.bells import PLAY_TOKENS
-from memberships.stores.beside import withdraw_grant
 from memberships.stores.door import relock_purchase
 from memberships.stores.errors import TransferRefused
+from memberships.stores.handing_over import Handover, hand_over
 from memberships.stores.projecting import project
 from memberships.subscriptions.errors import AlreadySubscribed
 from memberships.subscriptions.rails import manage_url_of
-from memberships.subscriptions.recording import Why, lock_subscription, save_change
 from memberships.transitions import LIVE
 from paycore import bell
 from paycore.claims import claim_due
@@ -57,10 +56,9 @@ def take_transfer(*, code: str, user_id: str, now: datetime) -> StorePurchase:
     if not is_good or user_id == offer.from_user_id:
         raise TransferRefused
     _require_no_membership(user_id)
-    _end_for_giver(purchase, now=now)
     offer.to_user_id, offer.used_at = user_id, now
     offer.save(update_fields=["to_user", "used_at"])
-    purchase.user_id, purchase.owned_since, purchase.subscription = user_id, now, None
+    hand_over(purchase, Handover(user_id, since=now, ended_at=now, end_reason="transferred"), now=now)
     project(purchase, now=database_now(subject=user_id))
     return purchase
 
@@ -95,29 +93,6 @@ def _require_no_membership(user_id: str) -> None:
     live = Subscription.objects.filter(user_id=user_id, status__in=LIVE).first()
     if live is not None:
         raise AlreadySubscribed(subscription=live.id, sold_by=str(live.rail), manage_url=manage_url_of(live))
-
-
-def _end_for_giver(purchase: StorePurchase, *, now: datetime) -> None:
-    """Their time until now stays theirs; grants of a purchase beside another membership go with it."""
-    for row in purchase.transactions.select_related("grant").exclude(grant=None):
-        withdraw_grant(row, now=now)
-        row.grant = None
-        row.save(update_fields=["grant"])
-    if purchase.subscription_id is None:
-        return
-    subscription = lock_subscription(purchase.subscription_id)
-    was = subscription.status
-    if not subscription.is_live:
-        return
-    running = subscription.periods.filter(status=Period.Status.PAID, starts_at__lt=now, ends_at__gt=now).first()
-    if running is not None:
-        running.ends_at = subscription.period_ends_at = now
-        running.save(update_fields=["ends_at"])
-    subscription.status, subscription.ended_at, subscription.end_reason = "ended", now, "transferred"
-    subscription.due_at = subscription.notice_at = None
-    why = Why("ended", by=str(subscription.rail), now=now, details={"store_purchase": purchase.id})
-    fields = ["status", "ended_at", "end_reason", "period_ends_at", "due_at", "notice_at"]
-    save_change(subscription, why, was=was, fields=fields)
 
 
 def _hash(code: str) -> bytes:

@@ -11,8 +11,15 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from memberships.models import Plan, StoreProduct, StorePurchase, StoreTransaction, Subscription
-from memberships.stores.beside import give_beside, open_conflict, open_unmapped, settle_cases, take_back_grants
+from memberships.models import Plan, Store, StoreProduct, StorePurchase, StoreTransaction, Subscription
+from memberships.stores.beside import (
+    cut_grants,
+    give_beside,
+    open_conflict,
+    open_unmapped,
+    settle_cases,
+    take_back_grants,
+)
 from memberships.stores.facts import Outcome, Patience, Span, lay_out, number_of, outcome_of, outcome_of_past
 from memberships.stores.periods import write_periods
 from memberships.subscriptions.recording import Why, lock_subscription, note_change, save_change
@@ -68,6 +75,7 @@ def project(purchase: StorePurchase, *, now: datetime, is_news: bool = True) -> 
     rows = {row.transaction: row for row in purchase.transactions.select_related("grant").order_by("id")}
     take_back_grants(rows.values(), now=now)
     memberships = lay_out(map(Span.of, rows.values()), since=purchase.owned_since)
+    cut_grants([(rows[span.transaction], span) for membership in memberships for span in membership], now=now)
     if purchase.user_id is None:
         purchase.state, purchase.next_attempt_at = State.UNCLAIMED, None
         purchase.product_id = memberships[-1][-1].product_id if memberships else ""
@@ -95,7 +103,8 @@ def _project_owned(work: _Work, memberships: Sequence[Sequence[Span]]) -> None:
     for past in memberships[:-1]:
         _write(work, past, outcome_of_past(past[-1]), plan=work.plan_of(past[-1], instead=plan))
     allowance = timedelta(hours=settings.PAYCORE_STORE_SILENCE_HOURS)
-    outcome = outcome_of(purchase, last, Patience(work.now, allowance, work.may_give_up))
+    is_asked = purchase.account.store == Store.GOOGLE_PLAY
+    outcome = outcome_of(purchase, last, Patience(work.now, allowance, work.may_give_up, is_asked=is_asked))
     if outcome is None:
         purchase.state, purchase.next_attempt_at = State.LINKED, None
         return
@@ -108,8 +117,8 @@ def _project_owned(work: _Work, memberships: Sequence[Sequence[Span]]) -> None:
     else:
         purchase.state = State.LINKED
         settle_cases(purchase)
-    later = outcome.look_again_at
-    purchase.next_attempt_at = later if later is not None and later > work.now else None
+    later = [at for at in (outcome.look_again_at, last.starts_at) if at is not None and at > work.now]
+    purchase.next_attempt_at = min(later, default=None)
 
 
 def _write(work: _Work, membership: Sequence[Span], outcome: Outcome, *, plan: Plan) -> Subscription:
@@ -167,7 +176,9 @@ def _name(work: _Work) -> str:
 
 def _fill(subscription: Subscription, work: _Work, membership: Sequence[Span], outcome: Outcome, *, plan: Plan) -> None:
     last = membership[-1]
-    subscription.plan = plan
+    # A renewal may be told of a day ahead: what is lived is still what was paid for before.
+    lived = next((span for span in reversed(membership) if span.starts_at <= work.now), last)
+    subscription.plan = work.plan_of(lived, instead=plan)
     subscription.anchor_at = subscription.starts_at = membership[0].starts_at
     subscription.trial_ends_at = next((span.ends_at for span in membership if span.is_trial), None)
     subscription.period_number = number_of(last.starts_at)

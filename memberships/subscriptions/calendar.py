@@ -4,12 +4,11 @@ The anchor's day and hour come back: 31 January, 28 February, 31 March; nine in 
 when clocks change. Months are counted from the anchor, never from the last, shortened, one.
 """
 
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import count
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
-
-from dateutil.relativedelta import relativedelta
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _DAYS = {"day": 1, "week": 7}
@@ -27,7 +26,8 @@ def zone_of(name: str) -> ZoneInfo:
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    """Of IANA: ``localtime`` is whatever this machine is set to."""
+    return frozenset(available_timezones() - {"localtime"})
 
 
 def boundary(anchor_at: datetime, *, zone: str, interval: str, interval_count: int, steps: int) -> datetime:
@@ -41,10 +41,16 @@ def boundary(anchor_at: datetime, *, zone: str, interval: str, interval_count: i
     local = anchor_at.astimezone(zone_of(zone))
     naive = local.replace(tzinfo=None)
     if interval in _MONTHS:
-        moved: datetime = naive + relativedelta(months=_MONTHS[interval] * interval_count * steps)
+        moved = _months_after(naive, _MONTHS[interval] * interval_count * steps)
     else:
         moved = naive + timedelta(days=_DAYS[interval] * interval_count * steps)
     return moved.replace(tzinfo=local.tzinfo, fold=local.fold).astimezone(UTC)
+
+
+def _months_after(naive: datetime, count: int) -> datetime:
+    """On the same day of the month, or its last one."""
+    year, month = divmod(naive.year * 12 + naive.month - 1 + count, 12)
+    return naive.replace(year=year, month=month + 1, day=min(naive.day, monthrange(year, month + 1)[1]))
 
 
 def period_end(starts_at: datetime, *, anchor_at: datetime, zone: str, interval: str, interval_count: int) -> datetime:

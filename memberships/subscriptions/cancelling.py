@@ -7,18 +7,19 @@ from django.db import transaction
 
 from memberships.invoices.credit import adjust_credit
 from memberships.invoices.holding import stop_revenue
-from memberships.models import Pause, Subscription
+from memberships.models import Invoice, Pause, PromisedRefund, Subscription
 from memberships.subscriptions.clearing import cancel_open_orders, void_open_invoices
 from memberships.subscriptions.ending import end_subscription
 from memberships.subscriptions.errors import AlreadyCanceled, NotCanceled, SubscriptionEnded
 from memberships.subscriptions.guarding import require_ours, require_status
 from memberships.subscriptions.periods import cut_periods
+from memberships.subscriptions.promises import promise
 from memberships.subscriptions.queries import get_subscription
 from memberships.subscriptions.recording import Why, lock_subscription, save_change
-from memberships.subscriptions.refunding import money_back, paid_payments, policy_now, request_refunds
-from memberships.subscriptions.worth import time_left
+from memberships.subscriptions.refunding import NONE, money_back, paid_payments, policy_now, request_refunds
+from memberships.subscriptions.worth import PaidTime, put_aside, time_left
 from paycore.money import Money
-from payments.orders.models import Refund
+from payments.orders.models import Payment, Refund
 
 _RUNNING = ("trialing", "active", "paused")
 _LIVE = (*_RUNNING, "incomplete", "scheduled", "past_due", "suspended")
@@ -101,7 +102,11 @@ def _end_now(subscription_id: str, *, user_id: str, why: Why, policy: str) -> Ca
     times = time_left(subscription, at=why.now)
     amount = money_back(subscription, times, policy=policy, at=why.now, credit=subscription.credit)
     amount += _put_aside(subscription, policy=policy, now=why.now)
-    refunds, rest = request_refunds(payments, amount, by=why.by, reason=why.reason or "canceled")
+    credit_of = _credit_of(subscription, times, payments, policy=policy, now=why.now)
+    # A member's own words stay in the history, from which they can be erased.
+    said = why.reason if why.reason and why.by != user_id else "canceled"
+    refunds, rest = request_refunds(payments, amount, by=why.by, reason=said)
+    _promise(refunds, payments, credit_of)
     cut_periods(times, at=why.now)
     stop_revenue(subscription_id, at=why.now)
     if amount.is_positive:
@@ -113,6 +118,32 @@ def _end_now(subscription_id: str, *, user_id: str, why: Why, policy: str) -> Ca
     return Canceled(subscription, refunds)
 
 
+def _credit_of(
+    subscription: Subscription, times: list[PaidTime], payments: list[Payment], *, policy: str, now: datetime
+) -> dict[str, int]:
+    """By order: minor units of what goes back of the time that it paid for which its own money cannot bear. Credit had
+    paid that much."""
+    refundable: dict[str, int] = {}
+    for payment in payments:
+        refundable[payment.order_id] = refundable.get(payment.order_id, 0) + payment.refundable.minor
+    found: dict[str, int] = {}
+    for time in times if policy != NONE else ():
+        invoice = time.period.invoice
+        if time.is_bought and invoice is not None and invoice.order_id is not None:
+            worth = money_back(subscription, [time], policy=policy, at=now).minor
+            found[invoice.order_id] = min(invoice.credit_minor, max(0, worth - refundable.get(invoice.order_id, 0)))
+    return found
+
+
+def _promise(refunds: list[Refund], payments: list[Payment], credit_of: dict[str, int]) -> None:
+    order_of = {payment.id: payment.order_id for payment in payments}
+    invoices = {row.order_id: row for row in Invoice.objects.filter(order_id__in=order_of.values())}
+    for refund in refunds:
+        order_id = order_of[refund.payment_id]
+        credit = credit_of.pop(order_id, 0)
+        promise(refund, kind=PromisedRefund.Kind.CANCELED, invoice=invoices[order_id], credit=credit)
+
+
 def _keep_as_credit(subscription: Subscription, rest: Money, *, now: datetime) -> None:
     change = rest - subscription.credit
     subscription.credit_minor = rest.minor
@@ -122,12 +153,9 @@ def _keep_as_credit(subscription: Subscription, rest: Money, *, now: datetime) -
 
 def _put_aside(subscription: Subscription, *, policy: str, now: datetime) -> Money:
     """What the time put aside by a pause is worth; the pause is over."""
-    pause = Pause.objects.filter(subscription=subscription, ended_at=None).first()
-    if pause is None:
-        return Money.zero(subscription.currency)
-    pause.ended_at = now
-    pause.save(update_fields=["ended_at"])
-    return Money(pause.unused_minor if policy != "none" else 0, subscription.currency)
+    kept = put_aside(subscription)
+    Pause.objects.filter(subscription=subscription, ended_at=None).update(ended_at=now)
+    return kept if policy != NONE else Money.zero(subscription.currency)
 
 
 def _cut_span(subscription: Subscription, *, at: datetime) -> None:

@@ -293,7 +293,7 @@ def _why(kind: str, user_id: str, *, reason: str = "") -> Why:
 
 def _wish(form: dict[str, Any], subscription: Subscription) -> ChangeWish:
     price_id = price_id_of(form, currency=subscription.currency)
-    return ChangeWish(price_id, form.get("quantity"), form.get("quoted_at"))
+    return ChangeWish(price_id, form.get("quantity"), form.get("quoted_at"), form["promotion_code"])
 
 
 def _check_change(subscription_id: str, wish: ChangeWish, user_id: str) -> None:

@@ -1,6 +1,6 @@
 """Another plan, price or number of seats: now, with the unused time set off, or with the next period."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -11,8 +11,9 @@ from memberships.invoices.drafting import Draft, draft_invoice
 from memberships.invoices.issuing import issue_invoice
 from memberships.invoices.tax import tax_for
 from memberships.models import Invoice, Period, PlanChange, Price, Subscription
+from memberships.subscriptions.change_codes import ChangePurchase, code_discounts, free_waiting_codes, take_code
 from memberships.subscriptions.changes import QuotedChange, Running, Wanted, quote_change
-from memberships.subscriptions.clearing import cancel_open_orders, void_open_invoices
+from memberships.subscriptions.clearing import cancel_open_orders, credit_held, open_invoices, void_open_invoices
 from memberships.subscriptions.due import next_due
 from memberships.subscriptions.errors import NoPlannedChange, NothingChanges, QuoteExpired, RenewalUnderWay
 from memberships.subscriptions.guarding import require_no_renewal, require_ours, require_status
@@ -22,10 +23,11 @@ from memberships.subscriptions.pricing import end_of_period, lines_for_period
 from memberships.subscriptions.queries import get_subscription
 from memberships.subscriptions.recording import SYSTEM, Why, lock_subscription, save_change
 from memberships.subscriptions.seat_room import require_room
-from memberships.subscriptions.worth import time_left
+from memberships.subscriptions.worth import PaidTime, time_left
 from paycore.errors import PaycoreError
-from paycore.money import CurrencyMismatch
-from payments.promotions.services import free_days_of
+from paycore.money import CurrencyMismatch, Money
+from payments.promotions.models import Redemption
+from payments.promotions.services import free_days_of, settle_use
 
 CHANGE = (Invoice.Kind.CHANGE,)
 _PLANNABLE = ("scheduled", "trialing", "active")
@@ -38,22 +40,25 @@ _FIELDS = (
 @dataclass(frozen=True, slots=True)
 class ChangeWish:
     """``price_id`` empty: the same; ``quantity`` None: the same, or what another plan contains. ``quoted_at``: the
-    second of a preview."""
+    second of a preview. ``promotion_code``: for a change that happens now."""
 
     price_id: str = ""
     quantity: int | None = None
     quoted_at: datetime | None = None
+    promotion_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeQuote:
-    """``draft`` is None when nothing is invoiced: a trial goes on as another plan's, a start ahead is rearranged."""
+    """``draft`` is None when nothing is invoiced: a trial goes on as another plan's, a start ahead is rearranged.
+    ``bought`` is what a promotion code of the change's is for."""
 
     wanted: Wanted
     draft: Draft | None
     effective_at: datetime
     ends_at: datetime
     anchor_at: datetime
+    bought: ChangePurchase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,13 @@ class Changed:
 def preview_change(subscription_id: str, wish: ChangeWish, *, user_id: str, now: datetime) -> ChangeQuote:
     """What :func:`change_now` would do, and its refusals. Changes nothing."""
     subscription = get_subscription(subscription_id, user_id=user_id)
-    return _quote_now(subscription, wish, now=now)
+    if not wish.promotion_code:
+        return _quote_now(subscription, wish, now=now)
+    with transaction.atomic():  # an earlier change that makes room holds a code, perhaps this one
+        free_waiting_codes(subscription.id)
+        quoted = _quote_now(subscription, wish, now=now)
+        transaction.set_rollback(True)
+    return quoted
 
 
 def preview_at_period_end(subscription_id: str, wish: ChangeWish, *, user_id: str, now: datetime) -> ChangeQuote:
@@ -92,22 +103,28 @@ def preview_at_period_end(subscription_id: str, wish: ChangeWish, *, user_id: st
 def change_now(subscription_id: str, wish: ChangeWish, *, user_id: str, why: Why) -> Changed:
     """Happens when its invoice is paid, as of the second of the quote; at once when nothing is due. An earlier change
     that was not paid makes room. Raises NothingChanges, RenewalUnderWay, QuoteExpired, SeatsInUse, PriceNotForSale,
-    QuantityNotOffered, CurrencyMismatch, PaymentInProgress and what the state refuses."""
+    QuantityNotOffered, CurrencyMismatch, PaymentInProgress, what the state refuses and, of a promotion code, what
+    :func:`memberships.subscriptions.change_codes.take_code` refuses: then nothing changes."""
     with transaction.atomic():
-        _quote_now(get_subscription(subscription_id, user_id=user_id), wish, now=why.now)
+        plain = replace(wish, promotion_code="")  # an earlier change may still hold the code
+        _quote_now(get_subscription(subscription_id, user_id=user_id), plain, now=why.now)
         cancel_open_orders(subscription_id, kinds=CHANGE)
         subscription = lock_subscription(subscription_id, user_id=user_id)
-        quoted = _quote_now(subscription, wish, now=why.now)
+        quoted = _quote_now(subscription, plain, now=why.now)
         wanted = quoted.wanted
         require_room(subscription, quantity=wanted.quantity, included=wanted.version.seats_included, now=why.now)
         void_open_invoices(subscription, why, kinds=CHANGE)
+        code_use = None
+        if wish.promotion_code:
+            quoted = _quote_now(subscription, wish, now=why.now)
+            code_use = take_code(wish.promotion_code, _bought(quoted), now=why.now)
         if subscription.status == Subscription.Status.SCHEDULED:
             _rearrange(subscription, wanted, why)
             return Changed(subscription, None)
         if quoted.draft is None:
             _go_on_trying(subscription, wanted, why)
             return Changed(subscription, None)
-        return _ask_for_payment(subscription, quoted, quoted.draft, why)
+        return _ask_for_payment(subscription, quoted, quoted.draft, why, code_use=code_use)
 
 
 def apply_paid_change(invoice: Invoice, *, now: datetime) -> bool:
@@ -179,18 +196,36 @@ def _quote_now(subscription: Subscription, wish: ChangeWish, *, now: datetime) -
     wanted = _wanted(subscription, wish)
     if (wanted.price.id, wanted.quantity) == (subscription.price_id, subscription.quantity):
         raise NothingChanges
+    uncharged = ChangePurchase(subscription, wanted, (), now)
     if subscription.status == Subscription.Status.SCHEDULED:
         starts_at = subscription.starts_at or now
-        return ChangeQuote(wanted, None, starts_at, _first_end(subscription, wanted.price, starts_at), starts_at)
+        code_discounts(wish.promotion_code, uncharged, now=now)
+        ends_at = _first_end(subscription, wanted.price, starts_at)
+        return ChangeQuote(wanted, None, starts_at, ends_at, starts_at, uncharged)
     require_no_renewal(subscription)
     at = _moment(subscription, wish.quoted_at, now=now)
     if subscription.status == Subscription.Status.TRIALING and _may_go_on_trying(subscription, wanted.price):
+        code_discounts(wish.promotion_code, uncharged, now=now)
         ends_at = subscription.period_ends_at or at
-        return ChangeQuote(wanted, None, at, ends_at, subscription.anchor_at or ends_at)
+        return ChangeQuote(wanted, None, at, ends_at, subscription.anchor_at or ends_at, uncharged)
     quoted = _quote(subscription, wanted, at=at)
     tax = tax_for(subscription.country, on=at.date(), is_inclusive=wanted.price.is_tax_inclusive)
-    draft = draft_invoice(quoted.lines, tax=tax, credit=subscription.credit)
-    return ChangeQuote(wanted, draft, quoted.effective_at, quoted.ends_at, quoted.anchor_at)
+    bought = ChangePurchase(subscription, wanted, quoted.lines, at)
+    off = code_discounts(wish.promotion_code, bought, now=now)
+    draft = draft_invoice(quoted.lines, tax=tax, discounts=off, credit=_credit_for_change(subscription))
+    return ChangeQuote(wanted, draft, quoted.effective_at, quoted.ends_at, quoted.anchor_at, bought)
+
+
+def _credit_for_change(subscription: Subscription) -> Money:
+    """With what an earlier change that was not paid holds of it: that makes room."""
+    held = sum(credit_held(invoice) for invoice in open_invoices(subscription.id, kinds=CHANGE))
+    return subscription.credit + Money(held, subscription.currency)
+
+
+def _bought(quoted: ChangeQuote) -> ChangePurchase:
+    if quoted.bought is None:
+        raise ValueError("a change at the period's end takes no code")
+    return quoted.bought
 
 
 def _quote(subscription: Subscription, wanted: Wanted, *, at: datetime) -> QuotedChange:
@@ -198,16 +233,23 @@ def _quote(subscription: Subscription, wanted: Wanted, *, at: datetime) -> Quote
     if not times:  # the paid time is over this second: the renewal comes first
         raise RenewalUnderWay
     running = times[0].period
-    is_trial = running.kind == Period.Kind.TRIAL
+    is_first_paid = subscription.status == Subscription.Status.TRIALING
     present = Running(
         price=price_of(str(subscription.price_id)),
         anchor_at=subscription.anchor_at or running.ends_at,
         zone=subscription.time_zone,
-        ends_at=at if is_trial else running.ends_at,
+        ends_at=running.ends_at if _keeps_end(times[0], subscription, wanted.price, at=at) else at,
         spans=[time.span for time in times if time.is_bought],
     )
-    paid = Wanted(wanted.price, wanted.version, wanted.quantity, with_setup=is_trial)
+    paid = Wanted(wanted.price, wanted.version, wanted.quantity, with_setup=is_first_paid)
     return quote_change(present, paid, at=at, language=subscription.user.locale)
+
+
+def _keeps_end(running: PaidTime, subscription: Subscription, price: Price, *, at: datetime) -> bool:
+    """Time that was given, and is longer than an interval, is not billed at once: it goes behind a new interval."""
+    if running.is_bought or running.period.kind == Period.Kind.TRIAL:
+        return running.is_bought
+    return running.period.ends_at <= _first_end(subscription, price, at)
 
 
 def _first_end(subscription: Subscription, price: Price, starts_at: datetime) -> datetime:
@@ -227,16 +269,21 @@ def _moment(subscription: Subscription, quoted_at: datetime | None, *, now: date
 
 def _may_go_on_trying(subscription: Subscription, price: Price) -> bool:
     present = price_of(str(subscription.price_id))
-    if not price.trial_days:
+    if not price.trial_days or _free_days(subscription, price) < free_days_of(subscription.id):
         return False
     return price.plan.tier_id == present.plan.tier_id or may_try(subscription.user_id, price)
+
+
+def _free_days(subscription: Subscription, price: Price) -> int:
+    """Of a code, which may not be for another plan."""
+    return free_days_of(subscription.id, bought=(price.plan.code, price.interval))
 
 
 def _rearrange(subscription: Subscription, wanted: Wanted, why: Why) -> None:
     """As if this had been asked for: with the trial of the other price that the member may have, and a code's days."""
     _take_terms(subscription, wanted.price, wanted.quantity)
     days = wanted.price.trial_days if may_try(subscription.user_id, wanted.price) else 0
-    days += free_days_of(subscription.id)
+    days += _free_days(subscription, wanted.price)
     begins_at = subscription.starts_at or why.now
     subscription.trial_ends_at = begins_at + timedelta(days=days) if days else None
     fields = ("plan", "price", "quantity", "next_price", "next_quantity", "trial_ends_at")
@@ -244,24 +291,27 @@ def _rearrange(subscription: Subscription, wanted: Wanted, why: Why) -> None:
 
 
 def _go_on_trying(subscription: Subscription, wanted: Wanted, why: Why) -> None:
-    """The trial is the other plan's from now on, to the same end."""
+    """The trial is the other plan's from now on, to the same end; time that was given stays behind it."""
     times = time_left(subscription, at=why.now)
     if not times:
         raise RenewalUnderWay
-    ends_at = times[0].span.ends_at
-    cut_periods(times, at=why.now)
+    running, behind = times[0], times[1:]
+    cut_periods([running], at=why.now)
     period = Period.objects.create(
-        subscription=subscription, number=next_number(subscription), kind=Period.Kind.TRIAL,
+        subscription=subscription, number=next_number(subscription), kind=running.period.kind,
         status=Period.Status.PAID, plan_version=wanted.version, price=wanted.price, quantity=wanted.quantity,
-        starts_at=why.now, ends_at=ends_at,
+        starts_at=why.now, ends_at=running.span.ends_at,
     )  # fmt: skip
     _take_terms(subscription, wanted.price, wanted.quantity)
     _stand_in(subscription, period)
+    put_behind(subscription, (), stays=behind, at=why.now)
     subscription.due_at = next_due(subscription)
     save_change(subscription, why, was=subscription.status, fields=_FIELDS)
 
 
-def _ask_for_payment(subscription: Subscription, quoted: ChangeQuote, draft: Draft, why: Why) -> Changed:
+def _ask_for_payment(
+    subscription: Subscription, quoted: ChangeQuote, draft: Draft, why: Why, *, code_use: Redemption | None
+) -> Changed:
     invoice = issue_invoice(
         draft, kind=Invoice.Kind.CHANGE, user_id=subscription.user_id, subscription=subscription,
         country=subscription.country, language=subscription.user.locale, now=why.now,
@@ -271,7 +321,7 @@ def _ask_for_payment(subscription: Subscription, quoted: ChangeQuote, draft: Dra
         subscription=subscription, period=time_left(subscription, at=quoted.effective_at)[0].period, invoice=invoice,
         plan_version=quoted.wanted.version, price=quoted.wanted.price, quantity=quoted.wanted.quantity,
         effective_at=quoted.effective_at, ends_at=quoted.ends_at, anchor_at=quoted.anchor_at,
-        new_credit_minor=draft.new_credit_minor,
+        new_credit_minor=draft.new_credit_minor, code_use=code_use,
     )  # fmt: skip
     if invoice.status == Invoice.Status.PAID:
         _apply(subscription, change, why)
@@ -313,6 +363,8 @@ def _apply(subscription: Subscription, change: PlanChange, why: Why) -> None:
     subscription.due_at, subscription.notice_at = next_due(subscription), why.now
     change.applied_at = why.now
     change.save(update_fields=["applied_at"])
+    if change.code_use_id:
+        settle_use(change.code_use_id, is_paid=True)
     save_change(subscription, why, was=was, fields=_FIELDS)
 
 

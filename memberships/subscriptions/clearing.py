@@ -10,6 +10,7 @@ from datetime import datetime
 
 from memberships.invoices.paying import mark_void
 from memberships.models import Invoice, Subscription
+from memberships.subscriptions.change_codes import free_code
 from memberships.subscriptions.recording import Why
 from payments.errors import OrderNotOpen, PaymentInProgress
 from payments.orders.models import Order, Payment
@@ -59,6 +60,7 @@ def void_open_invoices(subscription: Subscription, why: Why, *, kinds: Sequence[
             raise PaymentInProgress
         subscription.credit_minor += credit_held(invoice)
         mark_void(invoice, now=why.now)
+        free_code(invoice)
 
 
 def credit_held(invoice: Invoice) -> int:
@@ -75,6 +77,7 @@ def void_unpaid(subscription: Subscription, invoice: Invoice, *, now: datetime) 
         return
     held = credit_held(invoice)
     mark_void(invoice, now=now)
+    free_code(invoice)
     if held:
         subscription.credit_minor += held
         subscription.save(update_fields=["credit_minor"])

@@ -2,14 +2,17 @@
 
 from django.db.models import QuerySet, Sum
 
-from memberships.models import Subscription
+from memberships.models import Invoice, Subscription
 from paycore.money import Money
 
 
 def credit_left(user_id: str, *, currency: str) -> Money:
-    """Of memberships that ended."""
-    total = _left(user_id, currency).aggregate(total=Sum("credit_minor"))["total"]
-    return Money(total or 0, currency)
+    """Of memberships that ended, and what one that was never paid took of it: that makes room for the next."""
+    total = _left(user_id, currency).aggregate(total=Sum("credit_minor", default=0))["total"]
+    tried = Subscription.objects.filter(user_id=user_id, currency=currency, status=Subscription.Status.INCOMPLETE)
+    kept = tried.aggregate(total=Sum("credit_minor", default=0))["total"]
+    held = Invoice.objects.filter(subscription__in=tried, status=Invoice.Status.OPEN)
+    return Money(total + kept + held.aggregate(total=Sum("credit_minor", default=0))["total"], currency)
 
 
 def take_over_credit(user_id: str, *, currency: str) -> Money:

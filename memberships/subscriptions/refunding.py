@@ -5,7 +5,8 @@ from datetime import datetime
 
 from django.conf import settings
 
-from memberships.models import Invoice, Subscription
+from memberships.models import Invoice, PromisedRefund, Subscription
+from memberships.subscriptions.promises import is_promised, promise
 from memberships.subscriptions.worth import PaidTime, refundable_of
 from paycore.money import Money
 from payments.orders.models import Order, Payment, Refund
@@ -55,13 +56,15 @@ def request_refunds(payments: Sequence[Payment], amount: Money, *, by: str, reas
 
 
 def give_back(invoice: Invoice, *, reason: str) -> None:
-    """Money that came for something that can no longer be given goes back whole. Safe to repeat."""
+    """Money that came for something that can no longer be given goes back whole. Safe to repeat: what did not arrive is
+    owed, and no business of the news that may come again."""
     if invoice.order_id is None:
         return
     rows = Payment.objects.filter(order_id=invoice.order_id, status=Payment.Status.SUCCEEDED, is_surplus=False)
     for payment in rows:
-        if payment.refundable.is_positive:
-            request_refund(RefundOrder(payment.id, None, reason, "system"), is_reviewed=True)
+        if payment.refundable.is_positive and not is_promised(payment):
+            refund = request_refund(RefundOrder(payment.id, None, reason, "system"), is_reviewed=True)
+            promise(refund, kind=PromisedRefund.Kind.TOO_LATE, invoice=invoice)
 
 
 def policy_now() -> str:

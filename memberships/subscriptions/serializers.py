@@ -94,11 +94,16 @@ class ChangeSerializer(_PriceChoice):
     quoted_at = MomentField(
         required=False, help_text=_("`effective_at` of a fresh preview: the change happens as of that second.")
     )
+    promotion_code = StrictCharField(
+        max_length=80, required=False, default="", help_text=_("For a change `now`: lowers what it charges.")
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
         if not {"price", "plan", "quantity"} & set(attrs):
             raise serializers.ValidationError({"price": _("Name another price or other seats.")})
+        if attrs["promotion_code"] and attrs["when"] != "now":
+            raise serializers.ValidationError({"promotion_code": _("A code is for a change that happens now.")})
         return attrs
 
 

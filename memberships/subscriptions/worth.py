@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from memberships.invoices.drafting import round_half_away
-from memberships.models import Invoice, Pause, Period, Subscription
+from memberships.models import Pause, Period, Subscription
 from memberships.subscriptions.proration import Span, unused_of
+from memberships.subscriptions.standing import bought, kept_by, standing
 from paycore.money import Money
-from payments.orders.models import Payment
-
-_BOUGHT_LINES = ("plan", "seats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,12 @@ def time_left(subscription: Subscription, *, at: datetime) -> list[PaidTime]:
     return [_worth(period, subscription) for period in periods.select_related("invoice").order_by("number")]
 
 
+def put_aside(subscription: Subscription) -> Money:
+    """What the time that a running pause keeps is worth, with tax."""
+    pause = Pause.objects.filter(subscription=subscription, ended_at=None).select_related("period__invoice").first()
+    return Money(kept_by(pause)[0] if pause else 0, subscription.currency)
+
+
 def refundable_of(times: Sequence[PaidTime], *, at: datetime, currency: str) -> Money:
     """The unused part of what was paid, with tax."""
     return unused_of([time.span for time in times if time.is_bought], at=at, currency=currency)[0]
@@ -37,28 +41,16 @@ def refundable_of(times: Sequence[PaidTime], *, at: datetime, currency: str) -> 
 def _worth(period: Period, subscription: Subscription) -> PaidTime:
     currency = subscription.currency
     if period.invoice is not None:
-        rows = [row for row in period.invoice.lines if row["kind"] in _BOUGHT_LINES]
-        net = sum(row["net_minor"] for row in rows)
-        gross = net + sum(row["tax_minor"] for row in rows)
-        kept = gross - _given_back(period.invoice, of=gross)
+        gross, net = bought(period.invoice)
+        kept = standing(period.invoice)
         net = round_half_away(net * kept, gross) if gross else 0
         return _paid_time(period, gross=Money(kept, currency), net=Money(net, currency), is_bought=True)
-    pause = Pause.objects.filter(given_as=period).first()
-    if pause is not None:
-        gross, net_left = Money(pause.unused_minor, currency), Money(pause.unused_net_minor, currency)
-        return _paid_time(period, gross=gross, net=net_left, is_bought=True)
+    pause = Pause.objects.select_related("period").filter(given_as=period).first()
+    if pause is not None and _worth(pause.period, subscription).is_bought:
+        gross, net = kept_by(pause)
+        return _paid_time(period, gross=Money(gross, currency), net=Money(net, currency), is_bought=True)
     nothing = Money.zero(currency)
     return _paid_time(period, gross=nothing, net=nothing, is_bought=False)
-
-
-def _given_back(invoice: Invoice, *, of: int) -> int:
-    """What went back, or is on its way back, of the lines that cost ``of``: their share of all that was charged."""
-    if invoice.order_id is None:
-        return 0
-    paid = Payment.objects.filter(order_id=invoice.order_id, status=Payment.Status.SUCCEEDED, is_surplus=False)
-    gone = sum(payment.captured_minor - payment.refundable.minor for payment in paid)
-    charged = sum(max(0, row["net_minor"] + row["tax_minor"]) for row in invoice.lines)
-    return min(of, round_half_away(gone * of, charged)) if charged else 0
 
 
 def _paid_time(period: Period, *, gross: Money, net: Money, is_bought: bool) -> PaidTime:

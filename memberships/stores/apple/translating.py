@@ -10,7 +10,7 @@ from memberships.stores.moments import from_milliseconds
 
 Standing = StorePurchase.Standing
 RENEWABLE = "Auto-Renewable Subscription"
-UPGRADE = ("DID_CHANGE_RENEWAL_PREF", "UPGRADE")
+UPGRADES = (("DID_CHANGE_RENEWAL_PREF", "UPGRADE"), ("OFFER_REDEEMED", "UPGRADE"))
 _STANDINGS = {
     1: Standing.ACTIVE,
     2: Standing.EXPIRED,
@@ -61,7 +61,7 @@ def facts_of(
 def state_of(facts: Mapping[str, Any]) -> StoreState | None:
     """None for what is not about a subscription, or lacks what every subscription has."""
     told = facts.get("transaction") or {}
-    span = _span(told, is_upgrade=(facts.get("type"), facts.get("subtype")) == UPGRADE)
+    span = _span(told, is_upgrade=(facts.get("type"), facts.get("subtype")) in UPGRADES)
     reference = told.get("originalTransactionId")
     if span is None or not isinstance(reference, str) or not reference:
         return None

@@ -34,7 +34,8 @@ RETRY_SECONDS = (5, 15, 60, 300, 900, 3600)
 ATTEMPTS_UNTIL_A_PERSON_LOOKS = 12
 AFTER_THE_END = timedelta(minutes=5)
 WHILE_HALTED = timedelta(days=1)
-WHILE_PENDING = timedelta(hours=1)
+WHILE_AWAITED = timedelta(hours=1)
+"""A payment, a renewal that is late, or a word of ours that makes a purchase somebody's."""
 Standing = StorePurchase.Standing
 
 
@@ -51,17 +52,19 @@ def advance_token(token_id: str) -> None:
     try:
         answer = api.get_subscription(package, token.token)
         told = _accept(token, answer, asked_at=asked_at)
+        is_owed = told is not None and told.wants_acknowledgement
         if told is not None and _may_be_acknowledged(token, told):
             api.acknowledge(package, told.span.product_id if told.span else "", token.token)
             StoreToken.objects.filter(id=token.id).update(acknowledged_at=database_now())
+            is_owed = False
     except PlayUnavailable as error:
         _put_off(token, reason=str(error))
         return
     except PurchaseUnknown as error:
-        log.warning("play_token_unknown", token_id=token.id, reason=str(error))
-        _rest(token, next_at=None, since=token.next_attempt_at)
+        # Google named it to us, so it may only not know it yet.
+        _put_off(token, reason=f"unknown there: {error}", most_attempts=ATTEMPTS_UNTIL_A_PERSON_LOOKS)
         return
-    _rest(token, next_at=_next_look(told, now=asked_at), since=token.next_attempt_at)
+    _rest(token, next_at=_next_look(told, now=asked_at, is_owed=is_owed), since=token.next_attempt_at)
 
 
 def accept_play_purchase(
@@ -97,20 +100,22 @@ def _accept(
 ) -> PlayAnswer | None:
     """Record an answer; None when it is not believed here: a test purchase gives something in sandbox mode only."""
     with transaction.atomic():
-        locked = StoreToken.objects.select_for_update(no_key=True).get(id=token.id)
+        rows = StoreToken.objects.select_for_update(no_key=True, of=("self",)).select_related("purchase")
+        locked = rows.get(id=token.id)
         told = read_answer(answer, asked_at=asked_at, voided=locked.voided_orders)
         if told.is_test and not settings.PAYCORE_SANDBOX_MODE:
             log.warning("play_test_purchase_ignored", token_id=token.id)
             return None
         reference = _reference(locked, told)
+        # For the membership speaks what replaced this token, or what it would replace once it is paid for.
+        is_heard = not locked.is_replaced and (told.is_bought or not told.linked_token)
         state = StoreState(
             reference=reference,
             signed_at=asked_at,
             span=told.span,
-            # What replaced it speaks for the membership now.
-            standing="" if locked.is_replaced else told.standing,
+            standing=told.standing if is_heard else "",
             grace_until=told.grace_until,
-            auto_renews=None if locked.is_replaced else told.auto_renews,
+            auto_renews=told.auto_renews if is_heard else None,
             user_id=told.user_id,
         )
         purchase = record_store_state(token.account, state, claimed_by=claimed_by)
@@ -122,23 +127,35 @@ def _accept(
 
 
 def _reference(token: StoreToken, told: PlayAnswer) -> str:
-    """The first token of the purchase, as far as it is known: an upgrade goes on with a new one."""
-    if token.purchase_id is not None:
-        return str(StorePurchase.objects.values_list("reference", flat=True).get(id=token.purchase_id))
+    """The first token of the purchase, as far as it is known: an upgrade goes on with a new one, and takes the place of
+    the older one as soon as it is paid for."""
+    purchase = token.purchase
     if not told.linked_token or told.linked_token == token.token:
-        return token.token
-    older, is_new = StoreToken.objects.get_or_create(
-        account_id=token.account_id, token=told.linked_token, defaults={"next_attempt_at": database_now()}
+        return str(purchase.reference) if purchase is not None else token.token
+    older = _older(token, told.linked_token)
+    replaced = older.purchase
+    if replaced is None:
+        return told.linked_token
+    if not told.is_bought:
+        if told.standing == Standing.EXPIRED:  # given up: the older one says what holds
+            StoreToken.objects.filter(id=older.id).update(next_attempt_at=database_now())
+            bell.ring_on_commit(PLAY_TOKENS)
+    elif purchase is None or purchase.id == replaced.id:
+        StoreToken.objects.filter(id=older.id).update(is_replaced=True)
+    return str(purchase.reference if purchase is not None else replaced.reference)
+
+
+def _older(token: StoreToken, linked: str) -> StoreToken:
+    """The token that ``token`` names as the one before it, with its purchase."""
+    older, is_new = StoreToken.objects.select_related("purchase").get_or_create(
+        account_id=token.account_id, token=linked, defaults={"next_attempt_at": database_now()}
     )
-    if older.purchase_id is None:
-        older.purchase, _made = StorePurchase.objects.get_or_create(
-            account_id=token.account_id, reference=told.linked_token
-        )
-    older.is_replaced = True
-    older.save(update_fields=["purchase", "is_replaced"])
+    if older.purchase is None:
+        older.purchase, _made = StorePurchase.objects.get_or_create(account_id=token.account_id, reference=linked)
+        older.save(update_fields=["purchase"])
     if is_new:
         bell.ring_on_commit(PLAY_TOKENS)
-    return str(older.purchase.reference) if older.purchase is not None else told.linked_token
+    return older
 
 
 def _take_back_older(account: StoreAccount, purchase: StorePurchase, token: StoreToken, *, asked_at: datetime) -> None:
@@ -156,14 +173,17 @@ def _may_be_acknowledged(token: StoreToken, told: PlayAnswer) -> bool:
     return told.wants_acknowledgement and is_given
 
 
-def _next_look(told: PlayAnswer | None, *, now: datetime) -> datetime | None:
-    """Also without a push: a lost one must not end or prolong anything."""
+def _next_look(told: PlayAnswer | None, *, now: datetime, is_owed: bool) -> datetime | None:
+    """Also without a push: a lost one must not end or prolong anything. ``is_owed``: an acknowledgement that waits for
+    the purchase to be somebody's, or for its product to have a plan."""
     if told is None or told.standing == Standing.EXPIRED:
         return None
-    if told.standing == Standing.PENDING:
-        return now + WHILE_PENDING
+    if told.standing == Standing.PENDING or is_owed:
+        return now + WHILE_AWAITED
     ends_at = told.span.ends_at + AFTER_THE_END if told.span is not None else now
-    return ends_at if ends_at > now else now + WHILE_HALTED
+    if ends_at > now:
+        return ends_at
+    return now + (WHILE_AWAITED if told.standing == Standing.ACTIVE else WHILE_HALTED)
 
 
 def _rest(token: StoreToken, *, next_at: datetime | None, since: datetime | None = None) -> None:
@@ -175,13 +195,14 @@ def _rest(token: StoreToken, *, next_at: datetime | None, since: datetime | None
     resolve_cases(kind=Case.Kind.STUCK, object_id=token.id, resolution="Google answered.")
 
 
-def _put_off(token: StoreToken, *, reason: str) -> None:
+def _put_off(token: StoreToken, *, reason: str, most_attempts: int | None = None) -> None:
     attempts = token.attempts + 1
     delay = timedelta(seconds=RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1])
+    is_last = most_attempts is not None and attempts >= most_attempts
     log.warning("play_token_not_asked", token_id=token.id, attempts=attempts, reason=reason)
     with transaction.atomic():
         StoreToken.objects.filter(id=token.id, next_attempt_at=token.next_attempt_at).update(
-            attempts=min(attempts, 30_000), next_attempt_at=database_now() + delay
+            attempts=min(attempts, 30_000), next_attempt_at=None if is_last else database_now() + delay
         )
         if attempts == ATTEMPTS_UNTIL_A_PERSON_LOOKS:
             open_case(kind=Case.Kind.STUCK, object_id=token.id, facts={"reason": reason[:200]})

@@ -11,6 +11,7 @@ from memberships.stores.facts import Span
 from memberships.stores.moments import from_rfc3339
 
 Standing = StorePurchase.Standing
+NEVER_PAID = "SUBSCRIPTION_STATE_PENDING_PURCHASE_CANCELED"
 _STANDINGS = {
     "SUBSCRIPTION_STATE_ACTIVE": Standing.ACTIVE,
     "SUBSCRIPTION_STATE_CANCELED": Standing.ACTIVE,  # access lasts until it expires
@@ -18,20 +19,22 @@ _STANDINGS = {
     "SUBSCRIPTION_STATE_ON_HOLD": Standing.RETRY,
     "SUBSCRIPTION_STATE_PAUSED": Standing.PAUSED,
     "SUBSCRIPTION_STATE_EXPIRED": Standing.EXPIRED,
-    "SUBSCRIPTION_STATE_PENDING_PURCHASE_CANCELED": Standing.EXPIRED,
+    NEVER_PAID: Standing.EXPIRED,
 }
 _END_IS_AN_ESTIMATE = (Standing.GRACE, Standing.RETRY, Standing.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class PlayAnswer:
-    """``SubscriptionPurchaseV2``, read. ``linked_token`` is the one that this token replaced."""
+    """``SubscriptionPurchaseV2``, read. ``linked_token`` is the one that this token replaces, once it ``is_bought``: a
+    payment that is pending, or was given up, replaces nothing."""
 
     standing: str
     span: Span | None
     grace_until: datetime | None
     auto_renews: bool | None
     linked_token: str
+    is_bought: bool
     is_test: bool
     wants_acknowledgement: bool
     user_id: str | None
@@ -41,8 +44,9 @@ def read_answer(answer: Mapping[str, Any], *, asked_at: datetime, voided: Mappin
     """``asked_at`` stands for the signature's date, for the answer is true of that moment; ``voided`` are orders that
     were taken back, and when."""
     standing = _STANDINGS.get(answer.get("subscriptionState", ""), Standing.PENDING)
+    is_bought = standing != Standing.PENDING and answer.get("subscriptionState") != NEVER_PAID
     line = _newest_line(answer)
-    span = _span(answer, line, standing, asked_at=asked_at, voided=voided)
+    span = _span(answer, line, standing, asked_at=asked_at, voided=voided) if is_bought else None
     linked = answer.get("linkedPurchaseToken")
     return PlayAnswer(
         standing=standing,
@@ -50,9 +54,9 @@ def read_answer(answer: Mapping[str, Any], *, asked_at: datetime, voided: Mappin
         grace_until=span.ends_at if span is not None and standing == Standing.GRACE else None,
         auto_renews=_renews(line),
         linked_token=linked if isinstance(linked, str) and 0 < len(linked) <= 1024 else "",
+        is_bought=is_bought,
         is_test="testPurchase" in answer,
-        wants_acknowledgement=answer.get("acknowledgementState") == "ACKNOWLEDGEMENT_STATE_PENDING"
-        and standing != Standing.PENDING,
+        wants_acknowledgement=is_bought and answer.get("acknowledgementState") == "ACKNOWLEDGEMENT_STATE_PENDING",
         user_id=user_of_token(_object(answer, "externalAccountIdentifiers").get("obfuscatedExternalAccountId")),
     )
 
@@ -85,7 +89,7 @@ def _span(
     starts_at, ends_at = from_rfc3339(answer.get("startTime")), from_rfc3339(line.get("expiryTime"))
     order = line.get("latestSuccessfulOrderId") or answer.get("latestOrderId")
     product = line.get("productId")
-    if starts_at is None or ends_at is None or ends_at <= starts_at or standing == Standing.PENDING:
+    if starts_at is None or ends_at is None or ends_at <= starts_at:
         return None
     if not isinstance(order, str) or not isinstance(product, str) or not order or not product:
         return None
