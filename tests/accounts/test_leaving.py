@@ -30,6 +30,8 @@ from accounts.personal_data.exporting import build_export, request_export
 from accounts.personal_data.models import DataExport, DataExportPart
 from accounts.personal_data.own import StaffAccount
 from accounts.tasks import erase_people
+from memberships.models import SubscriptionChange
+from memberships.subscriptions.recording import Why, note_change
 from merchants.models import Merchant
 from merchants.services import add_member
 from paycore.clock import database_now
@@ -41,6 +43,8 @@ from tests.accounts.conftest import App
 from tests.accounts.factories import UserFactory
 from tests.accounts.people import age_the_proof, post, send_identity
 from tests.actors import MerchantServer, assert_books_are_whole, run_background
+from tests.memberships.factories import make_plan, make_price
+from tests.memberships.members import make_member
 
 pytestmark = pytest.mark.django_db
 EMAIL, PHONE, NAME = "zyxelina@quarkmoor.example", "+33611223344", "Zyxelina Quarkmoor"
@@ -235,6 +239,9 @@ def live_a_life(app: App, ada: User, server: MerchantServer) -> str:
     Payment.objects.filter(order_id=order_id).update(
         request_options={"payer": {"email": EMAIL}}, return_url=f"https://shop.example/?for={EMAIL}"
     )
+    member = make_member(ada, make_price(make_plan()), status="ended")
+    with transaction.atomic():
+        note_change(member, Why("canceled", ada.pk, database_now(), reason=f"{NAME} does not like it"))
     run_background()
     build_export(request_export(ada.pk, now=database_now()).id)
     post(app, "/me/exports")
@@ -282,6 +289,7 @@ def test_after_an_erasure_no_column_of_any_table_names_the_person(
         "payments_order.metadata",
         "payments_payment.request_options",
         "payments_payment.return_url",
+        "memberships_subscriptionchange.reason",
     } <= where_it_says(*NEEDLES), "the search finds what is there"
     post(app, "/me/erasure")
     make_due()
@@ -296,6 +304,8 @@ def test_after_an_erasure_no_column_of_any_table_names_the_person(
     assert not KycCase.objects.filter(number__isnull=False).exists()
     assert not KycCase.objects.filter(status="submitted").exists(), "nobody waits in the queue"
     assert not KycCase.objects.filter(number_index__isnull=False).exists()
+    written = SubscriptionChange.objects.filter(subscription__user=ada, by=ada.pk)
+    assert list(written.values_list("kind", "reason")) == [("canceled", "")], "that it happened stays"
     assert not DataExportPart.objects.exists()
     assert set(DataExport.objects.values_list("status", flat=True)) == {"expired", "failed"}
     assert not Authenticator.objects.exists()

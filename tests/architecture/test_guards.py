@@ -99,6 +99,7 @@ TABLES: dict[type[models.Model], StateTable] = {
     members.MemberAction: member_transitions.MEMBER_ACTION,
     members.MemberActionItem: member_transitions.MEMBER_ACTION_ITEM,
     members.InvoiceVoiding: member_transitions.INVOICE_VOIDING,
+    members.PromisedRefund: member_transitions.PROMISED_REFUND,
     members.Dunning: member_transitions.DUNNING,
     members.ChargeNotice: member_transitions.CHARGE_NOTICE,
     Merchant: MERCHANT_STATES,

@@ -28,7 +28,7 @@ from tests.conftest import SANDBOX_SECRET
 # Playwright's own event loop runs in this thread; the ORM is used beside it, never inside it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
-expect.set_options(timeout=10_000)  # a poll comes after two seconds; a busy machine needs more
+expect.set_options(timeout=30_000)  # a poll comes after two seconds; a busy machine needs more
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _FLAGS = (
@@ -167,7 +167,7 @@ def watch(page: Page, *, allowed: tuple[str, ...]) -> list[str]:
 @pytest.fixture
 def page(address: str, sandbox: SandboxProvider, page: Page) -> Iterator[Page]:
     """A tab in which nothing may go wrong."""
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30_000)
     wrong = watch(page, allowed=(f"{address}/", f"{sandbox.base_url}/", "data:"))
     yield page
     page.goto("about:blank")  # no poll is under way when the tables are emptied

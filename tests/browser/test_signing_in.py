@@ -30,7 +30,7 @@ def phone_page(browser: Browser, address: str) -> Iterator[Page]:
     """A narrow, dark, Chinese browser in which nothing may go wrong."""
     context = browser.new_context(viewport=PHONE, color_scheme="dark", locale="zh-CN")
     page = context.new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30_000)
     wrong = watch(page, allowed=(f"{address}/", "data:"))
     yield page
     context.close()

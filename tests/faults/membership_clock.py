@@ -21,8 +21,11 @@ _INSTALL = """
         AS 'SELECT at FROM simulated.clock';
     CREATE OR REPLACE FUNCTION simulated.now() RETURNS timestamptz STABLE LANGUAGE sql
         AS 'SELECT at FROM simulated.clock';
+    CREATE OR REPLACE FUNCTION simulated.move(by interval) RETURNS void LANGUAGE sql
+        AS 'UPDATE simulated.clock SET at = at + by';
 """
-_USE = "SET search_path TO simulated, public, pg_catalog"
+_USE = "SET search_path TO simulated, public, pg_catalog; SET synchronous_commit TO off"
+"""Those who die here are threads, and the server lives on: nothing is lost by not waiting for the disk."""
 
 
 class SimulatedClock:
@@ -45,7 +48,7 @@ class SimulatedClock:
         """For connections to come, and this one; those of other threads must be closed."""
         connection_created.disconnect(_use)
         with connection.cursor() as cursor:
-            cursor.execute("SET search_path TO DEFAULT")
+            cursor.execute("SET search_path TO DEFAULT; SET synchronous_commit TO DEFAULT")
             cursor.execute("DROP SCHEMA simulated CASCADE")
 
     def set(self, at: datetime) -> None:

@@ -1,6 +1,5 @@
-"""A process dies at each commit of a transaction of what happens to a membership: just before it, and just after.
-Whoever comes next brings it to the same end as if nobody had died. (Statements that are a transaction of their own, as
-the one that begins a batch of payments, have their cuts in tests/memberships/test_renewals_killed.py.)"""
+"""A process dies at each commit of what happens to a membership, of a transaction or of a statement that is one of its
+own: just before it, and just after. Whoever comes next brings it to the same end as if nobody had died."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from django.db import connections
 from memberships import tasks
 from memberships.checks import run_all_checks
 from memberships.models import Invoice, Period, Price, Subscription, SubscriptionChange
+from memberships.renewals import collecting
 from memberships.subscriptions.cancelling import cancel_now
 from memberships.subscriptions.pausing import pause
 from memberships.subscriptions.recording import Why
@@ -176,6 +176,14 @@ def test_joining_and_paying(scene: Scene, doom: Doom) -> None:
 
 def test_renewing(scene: Scene, doom: Doom) -> None:
     prove(scene, doom, lambda: scene.stage.member().user_id, lambda _user: scene.work(), comes_to=("active", 2))
+
+
+def test_the_proof_can_fail(scene: Scene, doom: Doom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody repeats what a dead process may never have asked for: killed after the statement that begins it, a charge
+    is never made."""
+    monkeypatch.setattr(collecting, "submit_again", lambda payment: payment)
+    with pytest.raises(AssertionError, match=r"killed \w+ commit"):
+        test_renewing(scene, doom)
 
 
 @pytest.mark.parametrize("code", ["insufficient_funds", "lost_or_stolen"])

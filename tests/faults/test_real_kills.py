@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from django.core.management import call_command
 from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
+from tests.emptying import empty_all_tables
 from tests.faults.doomed import GATEWAY_DEADLINE_SECONDS
 from tests.faults.programs import Doomed
 from tests.faults.provider_grid import PART
@@ -32,7 +32,7 @@ def served_shop(shared_database: DjangoDbBlocker) -> Iterator[tuple[ProviderWorl
         finally:
             doomed.close()
             world.close()
-            call_command("flush", verbosity=0, interactive=False)
+            empty_all_tables()
 
 
 def job(sale: Sale, kind: str, path: str, body: object, *, cut: str) -> dict[str, object]:

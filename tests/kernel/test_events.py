@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
-import structlog
 from django.db import IntegrityError, connection, transaction
 
 from paycore import events
 from paycore.events import Event, publish
+from paycore.logs import bound_request
 from paycore.models import EventRecord, OutboxMessage
 from tests.kernel.probe import Probed, tell
 
@@ -64,7 +64,7 @@ def test_two_events_cannot_share_a_number() -> None:
 
 
 def test_an_event_remembers_the_request_that_caused_it() -> None:
-    with structlog.contextvars.bound_contextvars(request_id="req_1"):
+    with bound_request(request_id="req_1"):
         tell()
     assert EventRecord.objects.get().request_id == "req_1"
 

@@ -122,6 +122,30 @@ def test_another_person_announces_and_members_are_told(ops: Client, author: User
     assert "Told, no answer yet" in text
 
 
+def test_prices_are_suggested_by_plan_and_amount(ops: Client, prices: Prices) -> None:
+    where = {"app_label": "memberships", "model_name": "pricechange", "field_name": "from_price"}
+    answer = ops.get(reverse("ops:autocomplete"), {"term": prices[0].plan.code, **where})
+
+    texts = {found["id"]: found["text"] for found in answer.json()["results"]}
+    assert texts[prices[0].id].startswith(f"{prices[0].plan} · $")
+    assert prices[0].id not in "".join(texts.values())
+
+
+def test_what_waits_for_a_second_person_is_on_the_overview(ops: Client, prices: Prices) -> None:
+    assert "Price changes to announce" not in ops.get(reverse("ops:index")).content.decode()
+
+    ops.post(reverse(ADD), form_of(prices))
+
+    shown = ops.get(reverse("ops:index")).content.decode()
+    assert "Price changes to announce" in shown
+    assert f"{reverse('ops:memberships_pricechange_changelist')}?status__exact=draft" in shown
+
+
+def test_what_silence_means_is_shown_only_where_consent_is_asked_for(ops: Client, prices: Prices) -> None:
+    ops.post(reverse(ADD), form_of(prices))
+    assert "Without consent" not in ops.get(page(PriceChange.objects.get())).content.decode()
+
+
 def test_an_announced_change_is_followed_member_by_member(ops: Client, prices: Prices) -> None:
     member = make_member(prices[0])
     change = make_change(prices)

@@ -108,3 +108,8 @@ def test_a_notice_comes_by_daylight(moment: datetime, zone: str, days: int) -> N
 def test_there_are_no_other_zones(name: str) -> None:
     with pytest.raises(ValueError, match="no such time zone"):
         zone_of(name)
+
+
+def test_the_machines_own_zone_is_nobodys() -> None:
+    assert "Europe/Berlin" in zone_names()
+    assert "localtime" not in zone_names()

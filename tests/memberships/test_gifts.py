@@ -339,7 +339,7 @@ def test_codes_have_no_characters_that_look_alike_and_do_not_repeat() -> None:
 
 def test_a_code_is_never_taken_for_a_card_number(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter([0, 1])  # sixteen times the first digit, and all but one of them digits
-    monkeypatch.setattr("memberships.gifts.codes.secrets.randbelow", lambda most: next(drawn, most - 1))
+    monkeypatch.setattr("paycore.code_batches.secrets.randbelow", lambda most: next(drawn, most - 1))
     assert new_code() == "ZZZZ-ZZZZ-ZZZZ-ZZZZ"
 
 

@@ -8,7 +8,14 @@ import pytest
 
 from accounts.models import User
 from memberships.actions import deeds, services
-from memberships.actions.errors import DecisionChanged, DecisionIsYourOwn, NobodyChosen, ReasonIsMissing, TermsNotValid
+from memberships.actions.errors import (
+    DecisionChanged,
+    DecisionIsYourOwn,
+    NobodyChosen,
+    ReasonIsMissing,
+    RiseNeedsPriceChange,
+    TermsNotValid,
+)
 from memberships.actions.services import Wish, approve, ask, carry_on, due_actions, preview, reject, withdraw
 from memberships.models import MemberAction, Period, Price, Subscription
 from memberships.subscriptions.errors import AlreadyCanceled
@@ -189,6 +196,17 @@ def test_a_price_is_planned_for_everybody_and_the_money_of_a_period_is_shown(
     action = run(ask(wish("move_to_price", *members[:2], price=platinum.id), by=BOSS))
     assert action.done == 2
     assert Subscription.objects.filter(next_price=platinum).count() == 2
+
+
+def test_staff_do_not_raise_a_price_past_consent_and_notice(members: list[Subscription], price: Price) -> None:
+    dearer = make_price(price.plan, 2099, is_active=False)
+    Price.objects.filter(id=price.id).update(is_active=False)
+    Price.objects.filter(id=dearer.id).update(is_active=True)
+    with no_row_changes(), pytest.raises(RiseNeedsPriceChange):
+        ask(wish("move_to_price", members[0], price=dearer.id), by=BOSS)
+    action = run(ask(wish("move_to_price", *members, price=dearer.id), by=BOSS))
+    assert (action.done, action.refused) == (0, 4)
+    assert not Subscription.objects.filter(next_price=dearer).exists()
 
 
 def test_seats_count_in_what_a_deed_is_worth(members: list[Subscription]) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from memberships.gifts.batches import make_codes
+from memberships.gifts.batches import MILL
 from memberships.gifts.redeeming import redeem
 from memberships.gifts.services import GiftDraft, buy_gift, issue_gift, replace_code
 from memberships.invoices.paying import mark_paid
@@ -256,7 +256,7 @@ def test_codes_are_made_on_a_page_and_exported_once(ops: Client, boss: User, pri
     assert made.status_code == 302, made.context and made.context["errors"]
     batch = CodeBatch.objects.get()
     assert (batch.status, batch.created_by, batch.count) == ("making", boss.id, 3)
-    make_codes(batch.id, now=database_now())
+    MILL.advance(batch.id)
     address = reverse("ops:memberships_codebatch_codes", args=[batch.pk])
 
     with no_row_changes():
@@ -283,3 +283,21 @@ def test_a_batch_beyond_its_bounds_is_not_made(ops: Client, price: Price, change
     }  # fmt: skip
     assert ops.post(reverse("ops:memberships_codebatch_add"), form | change).status_code == 200
     assert CodeBatch.objects.count() == 0
+
+
+def test_another_person_agrees_to_many_codes(ops: Client, boss: User, price: Price, settings: Any) -> None:
+    settings.PAYCORE_PROMOTION_SECOND_PERSON_ABOVE_DAYS = 10
+    form = {
+        "name": "Many", "plan": price.plan_id, "interval": "month", "interval_count": "1", "count": "3",
+        "uses_a_code": "1", "expires_at_0": "2099-01-01", "expires_at_1": "12:00:00",
+    }  # fmt: skip
+    ops.post(reverse("ops:memberships_codebatch_add"), form)
+    batch = CodeBatch.objects.get()
+    assert batch.status == "waiting"
+    ops.post(page(batch, "approve"), {"_form_submitted": "on"})
+    batch.refresh_from_db()
+    assert (batch.status, batch.approved_by) == ("waiting", "")
+    other = signed_in(make_user(is_staff=True, is_superuser=True))
+    other.post(page(batch, "approve"), {"_form_submitted": "on"})
+    batch.refresh_from_db()
+    assert (batch.status, batch.approved_by != boss.id, batch.approved_by != "") == ("making", True, True)

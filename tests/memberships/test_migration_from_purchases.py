@@ -8,6 +8,8 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from tests.quick_migrations import quick_migrations
+
 BEFORE, AFTER = ("memberships", "0002_initial"), ("memberships", "0005_tier_required")
 STARTS_AT, ENDS_AT = datetime(2026, 11, 1, 8, tzinfo=UTC), datetime(2026, 12, 1, 8, tzinfo=UTC)
 EMPTY = "test_paycore_migrated"
@@ -40,7 +42,8 @@ def _execute(*statements: str) -> None:
 def migrate(target: tuple[str, str]) -> Any:
     """The models as they were at ``target``."""
     executor = MigrationExecutor(connection)
-    return executor.migrate([target]).apps
+    with quick_migrations():
+        return executor.migrate([target]).apps
 
 
 @pytest.mark.slow

@@ -158,6 +158,21 @@ def test_every_message_has_words_in_every_part(stage: Stage) -> None:
         assert "<p>" in shown.html
 
 
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_a_moment_in_a_message_names_its_zone_once(language: str) -> None:
+    moments = {
+        name: "2026-11-25T10:00:00+00:00" for name in ("trial_ends_at", "retry_at", "grace_until_at", "ended_at")
+    }
+    for template in (
+        "membership_trial_ending", "membership_payment_failed", "membership_payment_due", "membership_grace_ending",
+        "membership_ended",
+    ):  # fmt: skip
+        shown = render(template, context={"plan_name": "Premium", **moments}, language=language)
+        for text in (shown.text, shown.html):
+            assert "10:00 UTC" in text, template
+            assert "UTC UTC" not in text, template
+
+
 def test_mandate_that_needs_an_announcement_gets_it_before_the_renewal(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

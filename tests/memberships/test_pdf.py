@@ -103,6 +103,18 @@ def test_sums_are_told_as_the_tax_is_meant(app_user: AppUser, price: Price) -> N
     ]  # fmt: skip
 
 
+def test_sums_of_a_change_to_less_add_up_with_its_tax(app_user: AppUser, price: Price) -> None:
+    unused = ChargeLine("credit", "Unused time", Money(-4_999, "USD"), starts_at=NOW, ends_at=NOW)
+    invoice = bill(
+        app_user.user, [plan_line(price, starts_at=NOW), unused], subscription=make_member(app_user.user, price),
+        now=NOW, tax=TaxRule("DE", "VAT", 1900, is_inclusive=False),
+    )  # fmt: skip
+    printed = print_invoice(Invoice.objects.select_related("user").get(id=invoice.id))
+    assert [(row.label, row.amount) for row in printed.sums] == [
+        ("Subtotal", "-$30.00"), ("Tax", "-$5.70"), ("Kept as your credit", "$35.70"), ("Total", "$0.00"),
+    ]  # fmt: skip
+
+
 def test_a_member_reads_and_downloads_their_own_only(app_user: AppUser, price: Price) -> None:
     invoice = paid_invoice(app_user.user, price)
     issue_credit_note(order_id=str(invoice.order_id), source="refund", source_id="ref_1", amount=Money(500, "USD"))

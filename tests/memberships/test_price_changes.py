@@ -38,6 +38,7 @@ from paycore.clock import advance, database_now
 from paycore.errors import NotFound
 from paycore.models import EventRecord, Notification
 from paycore.money import Money
+from tests.api.row_counts import no_row_changes
 from tests.memberships.factories import make_price
 from tests.memberships.price_stage import DAY, another_person, in_days, make_change, make_member, make_prices
 
@@ -380,8 +381,10 @@ def test_silence_ends_the_membership_when_the_change_says_so(prices: Prices, set
     assert move_of(patient).status == "waiting"
     assert [one.kind for one in silent.changes.all()] == ["canceled"]
 
-    agree(silent.id, user_id=user_of(silent), now=in_days(32))
-    assert price_at(silent, 33) == prices[1]
+    for member in (silent, refusing):
+        agree(member.id, user_id=user_of(member), now=in_days(32))
+        assert price_at(member, 33) == prices[1]
+        assert not Subscription.objects.get(id=member.id).cancel_at_period_end
 
 
 def test_a_withdrawn_change_moves_nobody_else(prices: Prices) -> None:
@@ -527,3 +530,13 @@ def test_prices_of_a_whole_batch_are_found_in_one_query(prices: Prices, queries_
     assert len(queries_made) == 1
     assert found == dict.fromkeys(moments, prices[1])
     assert effective_prices([], moments={}) == {}
+
+
+def test_a_price_that_is_on_sale_again_is_not_announced_away(prices: Prices) -> None:
+    member, change = make_member(prices[0]), make_change(prices)
+    archive_price(prices[1].id)
+    restore_price(prices[0].id)
+    other = another_person()
+    with no_row_changes(), pytest.raises(PriceStillOnSale):
+        announce(change.id, by_id=other)
+    assert not member.price_moves.exists()

@@ -7,11 +7,12 @@ import pytest
 from dateutil.relativedelta import relativedelta
 from django.test import Client
 
-from memberships.models import MembershipMonth, Period, Price, Subscription
+from memberships.models import Dunning, MembershipMonth, Pause, Period, Price, Subscription
 from memberships.reports.charts import cohort_chart
 from memberships.reports.counting import count_due_months, count_month, months_until
 from memberships.reports.queries import cohorts, months
 from tests.accounts.factories import UserFactory
+from tests.memberships.billing import bill_and_credit
 from tests.memberships.factories import make_catalogue, make_plan, make_price
 from tests.merchants.factories import make_user
 
@@ -33,7 +34,7 @@ def ops_client() -> Client:
 
 def member(price: Price, *spans: tuple[str, str], user: Any = None, kind: str = "paid", **more: Any) -> Subscription:
     """A subscription that has ended, with these spans (days of 2026: ``01-10``)."""
-    ended = datetime(2026, 6, 1, tzinfo=UTC)
+    ended = _day(more.pop("ended", "06-01"))
     subscription = Subscription.objects.create(
         user=user or UserFactory(),
         plan=price.plan,
@@ -73,7 +74,7 @@ def test_revenue_is_what_runs_at_the_end_of_the_month_as_per_month(price: Price)
     member(yearly, ("01-20", "12-20"))
     member(euro, ("01-05", "04-05"))
     member(price, ("01-02", "01-30"))  # over before the month is
-    member(price, ("01-02", "02-02"), status="revoked")
+    member(price, ("01-02", "02-02"), status="revoked", ended="01-20")
     member(price, ("01-02", "02-02"), kind="trial")
 
     count_month(JANUARY)
@@ -113,6 +114,84 @@ def test_more_seats_are_growth(price: Price) -> None:
     count_month(JANUARY)
     count_month(FEBRUARY)
     assert months()[-1].moved_minor["USD"] == (0, 1500, 0, 0)
+
+
+def test_who_leaves_with_a_refund_is_lost_in_the_month_of_the_refund(price: Price) -> None:
+    member(price, ("01-10", "02-10"))
+    refunded = member(price, ("01-20", "02-20"))
+    count_month(JANUARY)
+    Period.objects.filter(subscription=refunded).update(status="revoked")
+    Subscription.objects.filter(id=refunded.id).update(ended_at=_day("02-03"), end_reason="refunded")
+    count_month(JANUARY)
+    count_month(FEBRUARY)
+    january, february = months()
+    assert (january.members, february.members, february.lost_members) == (2, 0, 2)
+    assert february.churn_percent == 100
+    new, grown, shrunk, lost = february.moved_minor["USD"]
+    assert january.mrr_minor["USD"] + new + grown - shrunk - lost == february.mrr_minor.get("USD", 0)
+
+
+def test_paid_time_that_a_pause_gave_back_is_paid_for(price: Price) -> None:
+    paused = member(price, ("01-10", "01-20"))
+    add(paused, price, ("01-25", "02-15"), kind="bonus")
+    cut, given = paused.periods.order_by("number")
+    Pause.objects.create(
+        subscription=paused, period=cut, paused_at=cut.ends_at, unused_seconds=1, unused_minor=1, given_as=given,
+        ended_at=given.starts_at,
+    )  # fmt: skip
+    member(price, ("01-10", "02-10"), kind="bonus")  # a gift
+    count_month(JANUARY)
+    assert months()[-1].members == 1
+
+
+def test_a_month_is_counted_again_until_what_was_overdue_in_it_is_settled(price: Price) -> None:
+    late = member(price, ("01-01", "02-01"))
+    invoice, _note = bill_and_credit(late.user)
+    dunning = Dunning.objects.create(
+        invoice=invoice, subscription=late, first_code="declined", last_code="declined", opened_at=_day("01-30"),
+        next_retry_at=_day("02-02"),
+    )  # fmt: skip
+    count_month(JANUARY)
+    MembershipMonth.objects.filter(month=JANUARY).update(counted_at=_day("02-01"))
+    assert (months()[0].failed, months()[0].recovered) == (1, 0)
+    Dunning.objects.filter(id=dunning.id).update(status="recovered", next_retry_at=None, closed_at=_day("02-04"))
+
+    count_due_months(now=_day("02-01"))
+    assert months()[0].recovered == 0, "once a day"
+    count_due_months(now=_day("02-05"))
+    assert months()[0].recovered == 1
+    MembershipMonth.objects.filter(month=JANUARY).update(counted_at=_day("02-28"), recovered=0)
+    count_due_months(now=_day("03-01"))
+    assert months()[0].recovered == 1, "and once when it is settled"
+    MembershipMonth.objects.filter(month=JANUARY).update(counted_at=_day("03-01"), recovered=0)
+    count_due_months(now=_day("03-20"))
+    assert months()[0].recovered == 0
+
+
+def test_one_plans_churn_is_of_the_members_it_began_with(price: Price) -> None:
+    platinum = Price.objects.get(plan__code="platinum")
+    for _number in range(3):
+        add(member(price, ("01-10", "02-10")), platinum, ("02-10", "03-10"))
+    member(price, ("01-10", "02-10"), ("02-10", "03-10"))
+    member(price, ("01-10", "02-10"))
+    count_month(JANUARY)
+    count_month(FEBRUARY)
+    assert months()[-1].churn_percent == 20
+    assert months(plan_id=price.plan_id)[-1].churn_percent == 20
+    assert months(plan_id=platinum.plan_id)[-1].churn_percent is None
+
+
+def test_a_trial_in_several_periods_ends_once(price: Price) -> None:
+    """It became another plan's, or was paused."""
+    twice = member(price, ("01-02", "01-05"), ("01-05", "01-16"), kind="trial")
+    add(twice, price, ("01-16", "02-16"))
+    waits = member(price, ("01-02", "01-05"), kind="trial")
+    Pause.objects.create(
+        subscription=waits, period=waits.periods.get(), paused_at=_day("01-05"), unused_seconds=1, is_trial=True
+    )
+    count_month(JANUARY)
+    (january,) = months()
+    assert (january.trials_ended, january.trials_won) == (1, 1)
 
 
 def test_trials_that_paid_are_counted_in_the_month_they_ended(price: Price) -> None:

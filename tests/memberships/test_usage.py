@@ -10,10 +10,12 @@ from memberships.entitlements.queries import check
 from memberships.entitlements.rights import Right
 from memberships.entitlements.usage import FeatureNotCounted, LimitReached, NotEntitled, NothingToReturn, give_back, use
 from memberships.entitlements.windows import FIRST, Window, window_of
-from memberships.models import Price, Subscription, UsageCounter
+from memberships.models import Period, Price, Subscription, UsageCounter
+from memberships.subscriptions.pausing import pause, unpause
+from memberships.subscriptions.recording import Why
 from merchants.models import Merchant
 from merchants.services import create_api_key
-from paycore.clock import database_now
+from paycore.clock import advance, database_now
 from tests.accounts.factories import UserFactory
 from tests.actors import AppUser, MerchantServer
 from tests.api.refusals import assert_refused
@@ -316,3 +318,48 @@ def _next_period() -> None:
 def _cut_period() -> None:
     """As when the plan is changed at once."""
     next_period(Subscription.objects.get())
+
+
+def test_a_pause_gives_no_new_counter(member: AppUser, settings: Any) -> None:
+    """Else a month that is paid for once, paused again and again, would be counted from nothing every time."""
+    settings.PAYCORE_SANDBOX_MODE = True
+    user_id = member.user.id
+    subscription = Subscription.objects.get()
+    use(user_id, "exports", amount=8)
+    pause(subscription.id, until=None, user_id=user_id, why=Why("paused", user_id, database_now(subject=user_id)))
+    advance(subject=user_id, by=timedelta(days=40))
+    unpause(subscription.id, why=Why("unpaused", user_id, database_now(subject=user_id)), user_id=user_id)
+    assert used(member, "exports") == 8
+    with pytest.raises(LimitReached):
+        use(user_id, "exports", amount=3)
+    assert use(user_id, "exports", amount=2).used == 10
+    goes_on = Subscription.objects.get()
+    assert goes_on.period_ends_at is not None
+    Period.objects.create(
+        subscription=goes_on, number=goes_on.period_number + 1, status="paid",
+        plan_version=goes_on.plan.versions.get(), starts_at=goes_on.period_ends_at,
+        ends_at=goes_on.period_ends_at + timedelta(days=30),
+    )  # fmt: skip
+    later = check(user_id, "exports", now=goes_on.period_ends_at + timedelta(seconds=1))
+    assert later is not None
+    assert later.used == 0
+
+
+def test_what_was_paid_ahead_keeps_its_own_counter_over_a_pause(member: AppUser, settings: Any) -> None:
+    settings.PAYCORE_SANDBOX_MODE = True
+    user_id = member.user.id
+    subscription = Subscription.objects.get()
+    assert subscription.period_ends_at is not None
+    Period.objects.create(
+        subscription=subscription, number=2, kind="bonus", status="paid", plan_version=subscription.plan.versions.get(),
+        starts_at=subscription.period_ends_at, ends_at=subscription.period_ends_at + timedelta(days=30),
+    )  # fmt: skip
+    use(user_id, "exports", amount=10)
+    pause(subscription.id, until=None, user_id=user_id, why=Why("paused", user_id, database_now(subject=user_id)))
+    advance(subject=user_id, by=timedelta(days=40))
+    unpause(subscription.id, why=Why("unpaused", user_id, database_now(subject=user_id)), user_id=user_id)
+    assert used(member, "exports") == 10
+    given = Subscription.objects.get().periods.latest("starts_at")
+    later = check(user_id, "exports", now=given.starts_at + timedelta(seconds=1))
+    assert later is not None
+    assert (given.kind, later.used) == ("bonus", 0)

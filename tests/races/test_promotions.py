@@ -1,14 +1,20 @@
 """Many reach for the last slot of a promotion: exactly one gets it, and what is given back is given back once."""
 
+from functools import partial
+
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 
 from merchants.models import Merchant
 from paycore.clock import database_now
 from paycore.identifiers import new_id
+from paycore.money import Money
+from payments.checkout.models import CheckoutSession
+from payments.checkout.services import SessionDraft, create_session
 from payments.orders.discounts import settle_uses
-from payments.orders.models import Order
-from payments.orders.services import cancel_order
+from payments.orders.models import Order, Payment
+from payments.orders.services import OrderDraft, cancel_order, create_order
 from payments.promotions.managing import CodeDraft, activate_promotion, add_code, create_promotion
 from payments.promotions.models import Promotion, PromotionCode, Redemption
 from payments.promotions.services import carry_out, plan_uses, release, take, use
@@ -197,3 +203,71 @@ def test_one_code_added_by_many_is_one(merchant: Merchant, crew: Crew, tally: Ta
     words = tally.note(crew.at_once(*[lambda: add_code(promotion.id, CodeDraft("same-one")).code] * CREW))
     assert (words.count("SAME-ONE"), words.count("promotion_code_taken")) == (1, CREW - 1)
     tally.assert_no_surprise()
+
+
+def test_by_the_page_the_last_slot_is_one(shop: Shop, crew: Crew, tally: Tally) -> None:
+    promotion = make_promotion(shop.merchant, "PAGE", max_uses=1)
+    sessions = [page_of(shop) for _number in range(CREW)]
+    words = tally.note(crew.at_once(*[partial(type_code, session, "page") for session in sessions]))
+    assert (words.count("303"), words.count("422")) == (1, CREW - 1)
+    assert_counted(promotion, 1)
+    totals = sorted(Order.objects.values_list("amount_minor", "discount_minor"))
+    assert totals == [(800, 200), *[(1_000, 0)] * (CREW - 1)]
+    tally.assert_no_surprise()
+
+
+def test_one_page_and_many_forms_take_one_code_once(shop: Shop, crew: Crew, tally: Tally) -> None:
+    """Who waits for the order's lock too long on a busy machine is told to come again, and has changed nothing."""
+    for trial in range(TRIALS):
+        promotions = [make_promotion(shop.merchant, f"{name}{trial}", stacking="with_others") for name in ("A-", "B-")]
+        session = page_of(shop)
+        acts = [partial(type_code, session, f"{name}{trial}") for name in ("A-", "B-") for _time in range(4)]
+        words = tally.note(crew.at_once(*acts))
+        assert "303" in words
+        assert set(words) <= {"303", "409", "OperationalError"}
+        order = Order.objects.get(id=session.order_id)
+        assert (order.amount_minor, order.discount_minor) == (800, 200)
+        assert sorted(Promotion.objects.get(id=one.id).used for one in promotions) == [0, 1]
+    assert all("lock timeout" in one for one in tally.surprises), tally.surprises
+
+
+def test_the_code_and_the_payment_at_once_agree_on_the_total(shop: Shop, crew: Crew, tally: Tally) -> None:
+    """Whoever is first: what is paid is what the order says, and the code's slot says the same."""
+    seen = set()
+    for trial in range(TRIALS * 2):
+        promotion = make_promotion(shop.merchant, f"BOTH{trial}")
+        session = page_of(shop)
+
+        acts = (partial(type_code, session, f"BOTH{trial}"), partial(press_pay, session), partial(take_off, session))
+        tally.note(crew.at_once(*acts))
+        press_pay(session, key="again")
+        order = Order.objects.get(id=session.order_id)
+        payment = Payment.objects.get(order=order, status="succeeded")
+        assert payment.amount_minor == order.amount_minor
+        assert order.amount_minor + order.discount_minor == 1_000
+        promotion.refresh_from_db()
+        assert promotion.used == int(order.has_codes)
+        seen.add(order.amount_minor)
+    run_background()
+    tally.assert_no_surprise()
+    assert_books_are_whole()
+    assert seen <= {800, 1_000}
+
+
+def page_of(shop: Shop) -> CheckoutSession:
+    draft = OrderDraft(
+        merchant_id=shop.merchant.id, amount=Money(1_000, "USD"), description="A thing", takes_codes=True
+    )
+    return create_session(create_order(draft), SessionDraft(created_by="test", allows_codes=True))
+
+
+def type_code(session: CheckoutSession, code: str) -> str:
+    return str(Client().post(f"/pay/{session.id}/code", {"code": code}).status_code)
+
+
+def take_off(session: CheckoutSession) -> str:
+    return str(Client().post(f"/pay/{session.id}/code/remove").status_code)
+
+
+def press_pay(session: CheckoutSession, *, key: str = "one") -> str:
+    return str(Client().post(f"/pay/{session.id}", {"method": "card", "key": key}).status_code)

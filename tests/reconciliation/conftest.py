@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -41,9 +41,10 @@ class Day:
         answer = self.server.pay(order["id"], scenario=scenario).json()
         return Payment.objects.get(id=answer["id"])
 
-    def becomes_yesterday(self) -> None:
-        """All that happened until now happened a day earlier, on both sides."""
-        self.shift(hours=-24)
+    def becomes_yesterday(self, *, theirs: bool = True) -> None:
+        """All that happened just now happened at noon of that day: close to its end it might be of the next there."""
+        noon = datetime.combine(self.day, time(12), UTC)
+        self.shift(hours=(noon - database_now()).total_seconds() / 3600, theirs=theirs)
 
     def shift(self, *, hours: float, ours: bool = True, theirs: bool = True, only: str = "%") -> None:
         if theirs:

@@ -209,7 +209,7 @@ def test_their_line_may_be_of_the_day_before(yesterday: Day, all_is_whole: Whole
     """We heard of it a moment after midnight."""
     payment = yesterday.paid()
     before = yesterday.day - timedelta(days=1)
-    yesterday.shift(hours=-24, theirs=False)
+    yesterday.becomes_yesterday(theirs=False)
 
     first = yesterday.receive_lines(yesterday.line_of(payment), day=before)
     second = yesterday.receive_lines()
@@ -221,7 +221,7 @@ def test_their_line_may_be_of_the_day_before(yesterday: Day, all_is_whole: Whole
 
 def test_a_missing_line_that_turns_up_in_an_earlier_days_statement_is_found(yesterday: Day) -> None:
     payment = yesterday.paid()
-    yesterday.shift(hours=-24, theirs=False)
+    yesterday.becomes_yesterday(theirs=False)
     put_near_the_end_of(yesterday, payment, theirs_next_day=False, hours_before=12)
     statement = yesterday.receive_lines()
     assert kinds(discrepancies(statement)) == [("missing_there", "")]

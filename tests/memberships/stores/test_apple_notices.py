@@ -149,10 +149,11 @@ def test_a_replayed_notice_is_acknowledged_and_changes_nothing(
 
 
 def test_a_refund_ends_access_at_once(app_store: AppStore, app_user: AppUser, account_token: str) -> None:
-    post_apple(app_store.body(subscribed(app_store, token=account_token)))
+    start = now() - timedelta(minutes=1)
+    post_apple(app_store.body(subscribed(app_store, token=account_token, at=start)))
     work_off()
     at = now()
-    told = bought(app_store, token=account_token, signedDate=round(at.timestamp() * 1000))
+    told = bought(app_store, token=account_token, at=start, signedDate=round(at.timestamp() * 1000))
     told["revocationDate"] = round(at.timestamp() * 1000)
     post_apple(app_store.body(app_store.notice("REFUND", at=at, transaction=told, status=5)))
     work_off()
@@ -209,6 +210,10 @@ def test_a_silent_store_is_waited_for_and_then_given_up(
     work_off()
     purchase, membership = StorePurchase.objects.get(), Subscription.objects.get()
     assert membership.status == "active"  # over for three hours: news may still come
+    _age(purchase, days(6))
+    look_again(purchase.id)
+    membership.refresh_from_db()
+    assert membership.status == "active"  # Apple's last repetition comes within seven days
     _age(purchase, days(2))
     look_again(purchase.id)
     membership.refresh_from_db()
