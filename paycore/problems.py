@@ -65,6 +65,8 @@ _TITLES: dict[int, tuple[str, "StrOrPromise"]] = {
     500: ("internal_error", _("Something went wrong on our side. It is safe to try again with the same key.")),
     503: ("temporarily_unavailable", _("The service is not available for a moment. Try again.")),
 }
+_NO_PAGE = _("There is no such page.")
+_CONSOLES = ("/ops/", "/merchant/")
 VALIDATION_TITLE = _("Some fields are not valid.")
 _BUSY = Problem(
     503, "busy_try_again", _("Somebody else is changing this right now. Try again."), headers={"Retry-After": "1"}
@@ -226,7 +228,7 @@ def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
                 json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False), content_type=CONTENT_TYPE
             )
         else:
-            answer = HttpResponse(_page(problem))
+            answer = HttpResponse(_page(problem, path=request.path))
         answer.status_code = problem.status
     for name, value in problem.headers.items():
         answer[name] = value
@@ -234,10 +236,12 @@ def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
     return answer
 
 
-def _page(problem: Problem) -> str:
+def _page(problem: Problem, *, path: str) -> str:
     # Plain STATIC_URL: a page about a failure must not fail for want of a static manifest.
     context = {
         "problem": problem,
+        "title": _NO_PAGE if problem.title is _TITLES[404][1] else problem.title,
+        "home": next((home for home in _CONSOLES if path.startswith(home)), "/"),
         "request_id": current_request_id(),
         "static_url": settings.STATIC_URL,
         "language": translation.get_language() or "en",

@@ -92,7 +92,7 @@ PAYCORE_PROMOTION_SECOND_PERSON_ABOVE = env.items(
 )
 """A promotion with a larger budget (major units), or with none, is activated by another person than who wrote it."""
 PAYCORE_PROMOTION_SECOND_PERSON_ABOVE_DAYS = env.number("PAYCORE_PROMOTION_SECOND_PERSON_ABOVE_DAYS", 3_000)
-"""The same for free days: uses times days."""
+"""The same for free days: uses times days. And for batches of redeem codes: codes times uses times days."""
 PAYCORE_STRIPE_SCRIPT_URL = env.text("PAYCORE_STRIPE_SCRIPT_URL", "https://js.stripe.com/v3/")
 """Where the card form's script comes from: Stripe's own in production, a stand-in elsewhere."""
 PAYCORE_INVOICE_PREFIX = env.text("PAYCORE_INVOICE_PREFIX", "PC")
@@ -102,8 +102,9 @@ PAYCORE_INVOICE_SELLER = env.text("PAYCORE_INVOICE_SELLER")
 """Who sells memberships, as invoices print it: name, address and tax number, lines divided by "|"."""
 PAYCORE_INVOICE_VOID_SECOND_PERSON_ABOVE_MINOR = env.number("PAYCORE_INVOICE_VOID_SECOND_PERSON_ABOVE_MINOR", 10_000)
 """Voiding an unpaid invoice above so much (minor units) needs a second person."""
-PAYCORE_STORE_SILENCE_HOURS = env.number("PAYCORE_STORE_SILENCE_HOURS", 24)
-"""How long after the end of a period an app store may be silent before the membership it sold rests."""
+PAYCORE_STORE_SILENCE_HOURS = env.number("PAYCORE_STORE_SILENCE_HOURS", 168)
+"""How long after the end of a period an app store may be silent before the membership it sold rests. Apple repeats news
+that did not reach us up to 157 hours after it was first sent."""
 PAYCORE_STORE_TRANSFER_MINUTES = env.number("PAYCORE_STORE_TRANSFER_MINUTES", 15)
 """How long the code is good with which a purchase in an app store is handed to another account."""
 PAYCORE_APPLE_ROOTS = env.text("PAYCORE_APPLE_ROOTS", "")

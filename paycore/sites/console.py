@@ -1,13 +1,13 @@
 """What both consoles share, and who may enter each."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, cast
 
 from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib import messages
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -21,6 +21,7 @@ from unfold.sites import UnfoldAdminSite
 from paycore.sites.access import choose_merchant, is_merchant_user, merchant_choices
 from paycore.sites.dashboards import dashboard_context
 from paycore.sites.login import MerchantLoginForm, OpsLoginForm
+from paycore.sites.odd_queries import refuse_odd_query
 from paycore.sites.second_step import has_passed
 from paycore.sites.security import Security
 from paycore.sites.signing_in import Enrol, PasswordStep, SecondStep
@@ -53,7 +54,13 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold ships no typ
         raise NotImplementedError
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
-        guarded: Callable[..., Any] = super().admin_view(view, cacheable)
+        @wraps(view)
+        def ours(request: HttpRequest, *arguments: Any, **options: Any) -> Any:
+            request.current_app = self.name  # how Django's admin says whose page it is
+            refuse_odd_query(request, options)
+            return view(request, *arguments, **options)
+
+        guarded: Callable[..., Any] = super().admin_view(ours, cacheable)
         return relax_policy(guarded)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -90,11 +97,10 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold ships no typ
             "app_path": request.get_full_path(),
             "username": request.user.get_username(),
         }
-        if REDIRECT_FIELD_NAME not in request.GET and REDIRECT_FIELD_NAME not in request.POST:
-            context[REDIRECT_FIELD_NAME] = reverse(f"{self.name}:index")
         request.current_app = self.name  # how Django's admin says whose page it is
         view = PasswordStep.as_view(
             site_name=self.name,
+            next_page=f"{self.name}:index",
             extra_context=context,
             authentication_form=self.login_form,
             template_name="admin/login.html",

@@ -28,7 +28,7 @@ class Card:
 @dataclass(frozen=True)
 class Series:
     title: "StrOrPromise"
-    values: Sequence[int | float]
+    values: Sequence[int | float | None]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Chart:
                 "borderColor": colour,
                 "borderRadius": 4,
                 "maxBarThickness": 28,
-                "tension": 0.3,
+                "cubicInterpolationMode": "monotone",
             }
             for series, colour in zip(self.series, _COLOURS, strict=False)
         ]

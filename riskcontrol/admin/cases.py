@@ -38,6 +38,8 @@ _REFUSALS = {
     Case.Kind.SURPLUS_PAYMENT.value: _(
         "Surplus money closes its case itself, once it is refunded or given to its order."
     ),
+    # What is owed must have an open case (check M6): sending it, giving it as credit or keeping it closes the case.
+    Case.Kind.MEMBERSHIP_SURPLUS.value: _("Money owed to a member closes its case itself, once it is decided."),
     Case.Kind.RISK_REVIEW.value: _("A risk review is approved or rejected."),
 }
 

@@ -15,6 +15,7 @@ PAGES = {
     "case": "riskcontrol_case",
     "rul": "riskcontrol_rule",
     "wal": "payments_wallet",
+    "prf": "memberships_promisedrefund",
 }
 """The ops pages, by the prefix of the id."""
 
